@@ -1,0 +1,79 @@
+//! Lake errors, named by what the caller should do.
+
+/// What went wrong with the lake.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The address is not one a lake can be at: fix the argument or the configuration.
+    #[error("`{uri}` is not a place for a lake: {reason}")]
+    Address {
+        /// What was given.
+        uri: String,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// There is no lake there: make one with `ingest`, or fix the address.
+    #[error("there is no lake at `{uri}` (load something first: guardlake --lake {uri} ingest PATH)")]
+    Missing {
+        /// Where it was looked for.
+        uri: String,
+    },
+    /// The store could not be read or written: retry, or repair access.
+    #[error("cannot {doing} in `{uri}`")]
+    Store {
+        /// A verb phrase.
+        doing: String,
+        /// The table's URI.
+        uri: String,
+        /// What the store said.
+        #[source]
+        source: object_store::Error,
+    },
+    /// What lies there is damaged or made by something newer: repair data.
+    #[error("{what} in `{uri}` cannot be understood: {reason}")]
+    Damaged {
+        /// Which file or entry.
+        what: String,
+        /// The table's URI.
+        uri: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Delta Lake refused: the message says what.
+    #[error("cannot {doing} in `{uri}`")]
+    Delta {
+        /// A verb phrase.
+        doing: String,
+        /// The table's URI.
+        uri: String,
+        /// What delta-rs said.
+        #[source]
+        source: Box<deltalake::DeltaTableError>,
+    },
+    /// Rows could not be encoded: report a bug.
+    #[error("rows could not be encoded")]
+    Encode(#[from] parquet::errors::ParquetError),
+    /// Columns did not fit together: report a bug.
+    #[error("columns do not fit together")]
+    Columns(#[from] arrow::error::ArrowError),
+    /// Another writer moved a position that this one holds: read it again and go on from there.
+    #[error("another writer has moved the position of {what}")]
+    PositionMoved {
+        /// Which position.
+        what: String,
+    },
+    /// Others kept winning the next version: retry later.
+    #[error("gave up committing to `{uri}` after {attempts} attempts: other writers kept coming first")]
+    Contention {
+        /// The table's URI.
+        uri: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+}
+
+impl LakeError {
+    /// Whether the address or configuration is to blame, rather than the world.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, LakeError::Address { .. } | LakeError::Missing { .. })
+    }
+}
