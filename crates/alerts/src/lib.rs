@@ -1,1 +1,36 @@
-//! placeholder
+//! How a rule is written, how observations become alerts, how alerts live and end.
+//!
+//! Quiet: no clock, no randomness, no network, no Arrow. Time is an argument, always in UTC microseconds.
+//!
+//! The cast: a [`Rule`] is one file, a SELECT that measures under a header that judges. An [`Observation`] is one row of
+//! that SELECT; [`Observations`] holds the rows of one group. An [`Episode`] is a run of matches in one group. An
+//! [`Alert`] is an episode with an identity and a life; an [`AlertEvent`] is one entry in the log of that life.
+//!
+//! The flow: [`Rule::parse`] reads the file; [`sweep`] turns one group's observations into episodes; [`plan`] compares them
+//! with the alerts that exist and says what to log; [`fold`] turns the log back into alerts; [`evidence_sql`] says how to
+//! see the rows again; [`terminal`] tells a person.
+//!
+//! Footnotes: episodes are a function of the rows and the rule alone. The ids of alerts and the events in the log also
+//! depend on when somebody looked.
+
+mod rule;
+
+mod observation;
+mod sweep;
+
+mod evidence;
+mod life;
+
+mod text;
+mod time;
+
+pub use evidence::evidence_sql;
+pub use life::{Alert, AlertEvent, Event, Group, State, alert_id, fold, plan};
+pub use observation::{Observation, Observations};
+pub use rule::{Count, Mistake, Period, Rule, RuleError};
+pub use sweep::{Episode, Terms, Unit, sweep};
+pub use text::{clean, terminal};
+pub use time::rfc3339;
+
+/// How many finding ids an episode, an alert and a log event name; the total and the evidence SQL stand for the rest.
+pub const MAX_FINDINGS: usize = 1_000;
