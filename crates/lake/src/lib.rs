@@ -1,13 +1,30 @@
 //! How tables rest on an object store: schema, commit with position, upkeep.
 //!
-//! The cast: a [`Location`] is where a lake is; [`Table`] its tables.
+//! The cast: a [`Location`] is where a lake is; [`Table`] its tables; [`Lake`] the open thing; [`Encoder`]s take findings,
+//! one a thread, and end in [`Batch`]es; the one [`Writer`] commits batches with the [`Position`]s of what was read.
 
-mod error;
-mod location;
-mod position;
 pub mod schema;
 
+mod data_file;
+mod encoder;
+mod error;
+mod lake;
+mod location;
+mod log;
+mod position;
+mod read;
+mod rows;
+mod seen;
+mod tables;
+mod writer;
+
+pub use encoder::{Appended, Batch, Encoder};
 pub use error::LakeError;
+pub use lake::{Lake, Provided};
 pub use location::Location;
+pub use log::Ledger;
 pub use position::{Position, SequenceNumber, ShardKey};
+pub use rows::Provenance;
 pub use schema::Table;
+pub use tables::SourceRow;
+pub use writer::{Committed, Writer, WriterOptions};

@@ -1,0 +1,224 @@
+//! The lake itself: opened or made at an address, read at a version, written through a [`Writer`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deltalake::datafusion::catalog::TableProvider;
+use deltalake::kernel::{StructField, StructType};
+use deltalake::logstore::LogStoreRef;
+use deltalake::operations::create::CreateBuilder;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::protocol::checkpoints;
+use deltalake::{DeltaTable, DeltaTableError};
+use tokio::sync::Mutex;
+
+use crate::log::{Change, Outcome, TableLog};
+use crate::writer::{Writer, WriterOptions, rows_txn};
+use crate::{LakeError, Location, SourceRow, Table, data_file, read, tables};
+
+/// Commits between checkpoints of a table's log.
+const CHECKPOINT_EVERY: i64 = 100;
+
+/// A lake. Cheap to clone; clones share their open tables.
+#[derive(Clone)]
+pub struct Lake {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    location: Location,
+    stores: HashMap<Table, LogStoreRef>,
+    /// For reading: one handle a table, moved forward and never back.
+    readers: Mutex<HashMap<Table, DeltaTable>>,
+}
+
+/// A table to query, and the version it shows.
+pub struct Provided {
+    /// For a DataFusion session.
+    pub provider: Arc<dyn TableProvider>,
+    /// Its Delta version.
+    pub version: i64,
+}
+
+impl Lake {
+    /// Opens the lake at an address.
+    pub async fn open(uri: &str) -> Result<Lake, LakeError> {
+        let location = Location::parse(uri)?;
+        let missing = || LakeError::Missing { uri: location.shown().to_owned() };
+        if let Some(path) = location.local_path()
+            && !path.join(Table::Findings.name()).join("_delta_log").is_dir()
+        {
+            return Err(missing());
+        }
+        let store = location.log_store(Table::Findings, false)?;
+        if TableLog::open(&store, location.table_url(Table::Findings).as_str()).await?.is_none() {
+            return Err(missing());
+        }
+        // A lake made by an older version, or half made by a killed one, gets the tables it lacks.
+        Lake::open_or_create(uri).await
+    }
+
+    /// Opens the lake at an address, making what is not there.
+    pub async fn open_or_create(uri: &str) -> Result<Lake, LakeError> {
+        let location = Location::parse(uri)?;
+        let mut stores = HashMap::new();
+        // `findings` last: where it is, the lake is whole.
+        for table in Table::ALL.into_iter().rev() {
+            let store = location.log_store(table, true)?;
+            create_if_missing(&location, table, &store).await?;
+            stores.insert(table, store);
+        }
+        Ok(Lake { inner: Arc::new(Inner { location, stores, readers: Mutex::default() }) })
+    }
+
+    /// The address as it was given.
+    pub fn uri(&self) -> &str {
+        self.inner.location.shown()
+    }
+
+    /// The URL of a table's folder.
+    pub fn table_url(&self, table: Table) -> String {
+        self.inner.location.table_url(table).to_string()
+    }
+
+    /// A table for DataFusion, at its newest version.
+    pub async fn provider(&self, table: Table) -> Result<Provided, LakeError> {
+        let delta = self.reader(table).await?;
+        let version = delta.version().map_or(0, |version| version as i64);
+        let provider = delta.table_provider().await.map_err(|source| self.delta(table, "read the table", source))?;
+        Ok(Provided { provider, version })
+    }
+
+    /// A writer of findings.
+    pub async fn writer(&self, options: WriterOptions) -> Result<Writer, LakeError> {
+        Writer::open(self, options).await
+    }
+
+    /// Files and objects loaded before, by URI; the latest load of each.
+    pub async fn sources(&self) -> Result<HashMap<String, SourceRow>, LakeError> {
+        let rows = self.rows(Table::Sources).await?;
+        let mut sources: HashMap<String, SourceRow> = HashMap::new();
+        for row in rows.iter().flat_map(tables::sources_from) {
+            match sources.get(&row.uri) {
+                Some(known) if known.loaded_at > row.loaded_at => {}
+                _ => {
+                    sources.insert(row.uri.clone(), row);
+                }
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Remembers files and objects that were loaded.
+    pub async fn record_sources(&self, rows: &[SourceRow]) -> Result<(), LakeError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut log = self.log(Table::Sources).await?;
+        let file = data_file::single(Table::Sources, &tables::sources_batch(rows)?, crate::log::now_ms())?;
+        file.store(log.store(), log.uri()).await?;
+        let change = Change { adds: vec![file.add], ..Change::default() };
+        // Without txns nothing can overtake it: two loads of one file at once are two rows, and the later one counts.
+        if let Outcome::Committed(version) = log.commit(change).await? {
+            self.after_commit(Table::Sources, version);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn log(&self, table: Table) -> Result<TableLog, LakeError> {
+        let uri = self.table_url(table);
+        TableLog::open(&self.inner.stores[&table], &uri)
+            .await?
+            .ok_or_else(|| LakeError::Missing { uri: self.uri().to_owned() })
+    }
+
+    /// All rows of a small table, file by file.
+    pub(crate) async fn rows(&self, table: Table) -> Result<Vec<arrow::array::RecordBatch>, LakeError> {
+        let log = self.log(table).await?;
+        let schema = table.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let mut adds: Vec<_> = log.state().files.values().collect();
+        adds.sort_by(|a, b| (a.modification_time, &a.path).cmp(&(b.modification_time, &b.path)));
+        let mut batches = Vec::new();
+        for add in adds {
+            batches.extend(read::columns(&log.shared_store(), log.uri(), &add.path, &names).await?);
+        }
+        Ok(batches)
+    }
+
+    /// Writes a checkpoint in the background now and then, so that opening stays quick. A failure costs only time.
+    pub(crate) fn after_commit(&self, table: Table, version: i64) {
+        if version == 0 || version % CHECKPOINT_EVERY != 0 {
+            return;
+        }
+        let lake = self.clone();
+        tokio::spawn(async move {
+            let written = match lake.reader(table).await {
+                Ok(delta) => checkpoints::create_checkpoint(&delta, None).await.map_err(|e| lake.delta(table, "write a checkpoint", e)),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = written {
+                tracing::warn!(table = table.name(), version, %error, "checkpoint was not written");
+            }
+        });
+    }
+
+    async fn reader(&self, table: Table) -> Result<DeltaTable, LakeError> {
+        let mut readers = self.inner.readers.lock().await;
+        let delta = match readers.remove(&table) {
+            Some(mut delta) => {
+                delta.update_state().await.map_err(|source| self.delta(table, "follow the log", source))?;
+                delta
+            }
+            None => {
+                let mut delta = DeltaTable::new(self.inner.stores[&table].clone());
+                delta.load().await.map_err(|source| self.delta(table, "read the log", source))?;
+                delta
+            }
+        };
+        readers.insert(table, delta.clone());
+        Ok(delta)
+    }
+
+    fn delta(&self, table: Table, doing: &str, source: DeltaTableError) -> LakeError {
+        LakeError::Delta { doing: doing.to_owned(), uri: self.table_url(table), source: Box::new(source) }
+    }
+}
+
+async fn create_if_missing(location: &Location, table: Table, store: &LogStoreRef) -> Result<(), LakeError> {
+    let uri = location.table_url(table).to_string();
+    if TableLog::open(store, &uri).await?.is_some() {
+        return Ok(());
+    }
+    let schema: StructType = table.schema().as_ref().try_into_kernel()?;
+    let fields: Vec<StructField> = schema.fields().cloned().collect();
+    let created = CreateBuilder::new()
+        .with_log_store(store.clone())
+        .with_table_name(table.name())
+        .with_columns(fields)
+        .with_partition_columns(table.partition_columns().iter().copied())
+        .with_configuration(properties(table))
+        .await;
+    match created {
+        Ok(_) => Ok(()),
+        // Somebody else may have made it at the same moment.
+        Err(source) => match TableLog::open(store, &uri).await? {
+            Some(_) => Ok(()),
+            None => Err(LakeError::Delta { doing: "make the table".to_owned(), uri, source: Box::new(source) }),
+        },
+    }
+}
+
+/// Logs are cleaned and checkpoints written by our own upkeep, never as a side effect of a commit.
+fn properties(table: Table) -> Vec<(String, Option<String>)> {
+    vec![
+        ("delta.dataSkippingStatsColumns".to_owned(), Some(table.stats_columns().join(","))),
+        ("delta.checkpointInterval".to_owned(), Some(CHECKPOINT_EVERY.to_string())),
+        ("delta.enableExpiredLogCleanup".to_owned(), Some("false".to_owned())),
+    ]
+}
+
+/// Reads the id that all commits with rows of a table share.
+pub(crate) fn shared_rows_txn(log: &TableLog) -> (String, i64) {
+    (rows_txn(&log.state().table_id), log.state().version + 1)
+}

@@ -1,0 +1,196 @@
+//! The Delta log of one table: replayed once at start, then followed commit by commit, and appended to by compare-and-swap.
+//!
+//! delta-rs commits rebase over other writers' commits and materialise all files to do so. Here a writer must know every
+//! `txn` at the very version it commits on, and the cost of a commit must not grow with the table; so a commit is one
+//! conditional PUT of version n+1 and nothing else. Whoever loses reads what won and decides (`facts/kinesis-delta.md` 3).
+
+mod action;
+mod replay;
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use deltalake::logstore::LogStoreRef;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use action::Ledger;
+pub(crate) use action::{Add, Followed, now_ms};
+
+use crate::LakeError;
+
+/// How often one commit is tried before giving up.
+const MAX_ATTEMPTS: u32 = 30;
+
+/// A table's log, followed through `version`.
+pub(crate) struct TableLog {
+    store: std::sync::Arc<dyn ObjectStore>,
+    uri: String,
+    state: State,
+}
+
+/// What the log says at a version.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    /// Last version replayed.
+    pub(crate) version: i64,
+    /// Delta's id of the table: part of every txn id, so that a table made anew inherits nothing.
+    pub(crate) table_id: String,
+    /// All application transactions.
+    pub(crate) txns: HashMap<String, i64>,
+    /// Active files: path to add action.
+    pub(crate) files: HashMap<String, Add>,
+}
+
+/// What to append.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Change {
+    /// Files to add.
+    pub(crate) adds: Vec<Add>,
+    /// Application transactions to set. A commit of another writer that sets one of them refuses this one.
+    pub(crate) txns: Vec<(String, i64)>,
+    /// Goes into `commitInfo` under `guardlake`.
+    pub(crate) info: Value,
+}
+
+/// How a commit ended.
+pub(crate) enum Outcome {
+    /// It is version n.
+    Committed(i64),
+    /// Others committed first and set one of our ids. Their commits have been followed; nothing of ours was written.
+    Overtaken(Vec<Followed>),
+}
+
+impl TableLog {
+    /// Replays the log. `None` when there is no table.
+    pub(crate) async fn open(log_store: &LogStoreRef, uri: &str) -> Result<Option<TableLog>, LakeError> {
+        let store = log_store.object_store(None);
+        let state = replay::load(store.as_ref(), uri).await?;
+        Ok(state.map(|state| TableLog { store, uri: uri.to_owned(), state }))
+    }
+
+    /// What the log says now.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The store at the table's root.
+    pub(crate) fn store(&self) -> &dyn ObjectStore {
+        self.store.as_ref()
+    }
+
+    /// The same, to keep.
+    pub(crate) fn shared_store(&self) -> std::sync::Arc<dyn ObjectStore> {
+        self.store.clone()
+    }
+
+    /// The table's URI, for messages.
+    pub(crate) fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Follows other writers' commits up to the newest; returns them in order.
+    pub(crate) async fn follow(&mut self) -> Result<Vec<Followed>, LakeError> {
+        let mut followed = Vec::new();
+        while let Some(commit) = self.read(self.state.version + 1).await? {
+            self.apply(&commit);
+            followed.push(commit);
+        }
+        Ok(followed)
+    }
+
+    /// Appends a change at the next version, by compare-and-swap.
+    ///
+    /// An error of the store leaves the outcome unknown, so the version is read back: it is ours, another's, or still
+    /// free, and only when it is free are the same bytes put again.
+    pub(crate) async fn commit(&mut self, change: Change) -> Result<Outcome, LakeError> {
+        let nonce = Uuid::new_v4().to_string();
+        let bytes = Bytes::from(action::encode(&change, &nonce));
+        let mut overtaken = Vec::new();
+        for attempt in 0..MAX_ATTEMPTS {
+            let version = self.state.version + 1;
+            let put = self.put(version, bytes.clone()).await;
+            if put.is_ok() {
+                self.adopt(version, &change);
+                return Ok(Outcome::Committed(version));
+            }
+            match self.read(version).await? {
+                Some(winner) if winner.nonce.as_deref() == Some(&nonce) => {
+                    self.adopt(version, &change);
+                    return Ok(Outcome::Committed(version));
+                }
+                Some(winner) => {
+                    self.apply(&winner);
+                    let touched = winner.replaces_table
+                        || winner.txns.iter().any(|(id, _)| change.txns.iter().any(|(own, _)| own == id));
+                    overtaken.push(winner);
+                    if touched {
+                        overtaken.extend(self.follow().await?);
+                        return Ok(Outcome::Overtaken(overtaken));
+                    }
+                }
+                None => match put {
+                    Err(source) if attempt + 1 == MAX_ATTEMPTS => {
+                        return Err(LakeError::Store { doing: format!("commit version {version}"), uri: self.uri.clone(), source });
+                    }
+                    Err(error) => tracing::warn!(uri = %self.uri, version, %error, attempt, "commit is in doubt, trying again"),
+                    Ok(()) => {}
+                },
+            }
+            pause(attempt).await;
+        }
+        Err(LakeError::Contention { uri: self.uri.clone(), attempts: MAX_ATTEMPTS })
+    }
+
+    async fn put(&self, version: i64, bytes: Bytes) -> Result<(), object_store::Error> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        self.store.put_opts(&commit_path(version), bytes.into(), options).await.map(|_| ())
+    }
+
+    async fn read(&self, version: i64) -> Result<Option<Followed>, LakeError> {
+        let path = commit_path(version);
+        let got = match self.store.get(&path).await {
+            Ok(got) => got,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(source) => return Err(self.store_error(format!("read {path}"), source)),
+        };
+        let bytes = got.bytes().await.map_err(|source| self.store_error(format!("read {path}"), source))?;
+        action::parse(version, &bytes).map(Some).map_err(|reason| LakeError::Damaged {
+            what: path.to_string(),
+            uri: self.uri.clone(),
+            reason,
+        })
+    }
+
+    fn apply(&mut self, commit: &Followed) {
+        self.state.version = commit.version;
+        self.state.txns.extend(commit.txns.iter().cloned());
+        for path in &commit.removes {
+            self.state.files.remove(path);
+        }
+        self.state.files.extend(commit.adds.iter().map(|add| (add.path.clone(), add.clone())));
+    }
+
+    fn adopt(&mut self, version: i64, change: &Change) {
+        self.state.version = version;
+        self.state.txns.extend(change.txns.iter().cloned());
+        self.state.files.extend(change.adds.iter().map(|add| (add.path.clone(), add.clone())));
+    }
+
+    fn store_error(&self, doing: String, source: object_store::Error) -> LakeError {
+        LakeError::Store { doing, uri: self.uri.clone(), source }
+    }
+}
+
+fn commit_path(version: i64) -> Path {
+    Path::from(format!("_delta_log/{version:020}.json"))
+}
+
+/// Waits longer each time, and not the same time as others do: 10 ms doubling to 2 s, the half of it by chance.
+async fn pause(attempt: u32) {
+    let most = 10u64.saturating_mul(1 << attempt.min(8)).min(2_000);
+    let chance = u64::from(Uuid::new_v4().as_bytes()[0]) * most / 512;
+    tokio::time::sleep(std::time::Duration::from_millis(most / 2 + chance)).await;
+}

@@ -1,0 +1,111 @@
+//! Reading columns of data files without a query engine: identities, positions, small tables.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Int64Type, Schema, TimestampMicrosecondType};
+use finding::{FindingKey, VersionHash};
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+use object_store::path::Path;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
+
+use crate::LakeError;
+use crate::seen::Versions;
+
+/// Files read side by side.
+const CONCURRENCY: usize = 8;
+
+/// The named columns of a data file, as batches whose columns are in the order asked for.
+pub(crate) async fn columns(
+    store: &Arc<dyn ObjectStore>,
+    uri: &str,
+    path: &str,
+    names: &[&str],
+) -> Result<Vec<RecordBatch>, LakeError> {
+    let damaged = |reason: String| LakeError::Damaged { what: path.to_owned(), uri: uri.to_owned(), reason };
+    let location = Path::from_url_path(path).map_err(|e| damaged(e.to_string()))?;
+    let builder = ParquetRecordBatchStreamBuilder::new(ParquetObjectReader::new(store.clone(), location))
+        .await
+        .map_err(|e| damaged(e.to_string()))?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+    let stream = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
+    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|e| damaged(e.to_string()))?;
+    batches.iter().map(|batch| in_order(batch, names).map_err(|e| damaged(e.to_string()))).collect()
+}
+
+fn in_order(batch: &RecordBatch, names: &[&str]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let indices = names.iter().map(|name| batch.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
+    let schema = batch.schema();
+    let fields = indices.iter().map(|index| schema.field(*index).clone()).collect::<Vec<_>>();
+    let arrays = indices.iter().map(|index| batch.column(*index).clone()).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+}
+
+/// The versions that data files of `findings` hold, file by file in row order.
+pub(crate) async fn versions(
+    store: &Arc<dyn ObjectStore>,
+    uri: &str,
+    paths: &[String],
+) -> Result<Vec<Vec<VersionHash>>, LakeError> {
+    futures::stream::iter(paths)
+        .map(|path| versions_of_file(store, uri, path))
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// The versions that data files of `findings` hold, as one set.
+pub(crate) async fn version_set(store: &Arc<dyn ObjectStore>, uri: &str, paths: &[String]) -> Result<Versions, LakeError> {
+    let files = versions(store, uri, paths).await?;
+    Ok(files.into_iter().flatten().map(|version| version.0).collect())
+}
+
+async fn versions_of_file(store: &Arc<dyn ObjectStore>, uri: &str, path: &str) -> Result<Vec<VersionHash>, LakeError> {
+    let names = ["account_id", "region", "finding_id", "updated_at", "count", "wire_shape"];
+    let batches = columns(store, uri, path, &names).await?;
+    let incomplete = batches.iter().any(|b| b.column(3).null_count() + b.column(4).null_count() > 0);
+    // `raw` is most of a file: it is read only when a version's identity needs it.
+    let raws = if incomplete { columns(store, uri, path, &["raw"]).await? } else { vec![] };
+    let mut raws = raws.iter().flat_map(|batch| {
+        let raw = batch.column(0).as_string::<i32>();
+        (0..raw.len()).map(|row| raw.value(row)).collect::<Vec<_>>()
+    });
+    let mut found = Vec::new();
+    for batch in &batches {
+        let text = |index: usize| batch.column(index).as_string::<i32>();
+        let (accounts, regions, ids, shapes) = (text(0), text(1), text(2), text(5));
+        let updated = batch.column(3).as_primitive::<TimestampMicrosecondType>();
+        let counts = batch.column(4).as_primitive::<Int64Type>();
+        for row in 0..batch.num_rows() {
+            let raw = raws.next();
+            found.push(VersionHash::of_parts(
+                FindingKey::of(accounts.value(row), regions.value(row), ids.value(row)),
+                updated.is_valid(row).then(|| updated.value(row)),
+                counts.is_valid(row).then(|| counts.value(row)),
+                shapes.value(row),
+                || VersionHash::raw_digest(raw.unwrap_or_default()),
+            ));
+        }
+    }
+    Ok(found)
+}
+
+/// All distinct values of a text column over some files.
+pub(crate) async fn distinct_text(
+    store: &Arc<dyn ObjectStore>,
+    uri: &str,
+    paths: &[String],
+    column: &str,
+) -> Result<HashSet<String>, LakeError> {
+    let mut values = HashSet::new();
+    for path in paths {
+        for batch in columns(store, uri, path, &[column]).await? {
+            values.extend(batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
+    }
+    Ok(values)
+}

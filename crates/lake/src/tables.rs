@@ -1,0 +1,110 @@
+//! The small tables as rows: rejects, sources, alert log. Each row type is turned into columns and back here.
+
+use std::sync::Arc;
+
+use alerts::AlertEvent;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, ListBuilder, RecordBatch, StringArray,
+    StringBuilder, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use sha2::{Digest, Sha256};
+
+use crate::encoder::RejectRow;
+use crate::log::Ledger;
+use crate::schema::list_item;
+use crate::{LakeError, Table};
+
+/// A file or object that was loaded to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRow {
+    /// Where it is.
+    pub uri: String,
+    /// What tells whether it changed: S3's ETag, or size and modification time.
+    pub etag: String,
+    /// Its size in bytes, compressed if it is.
+    pub bytes: i64,
+    /// How its documents ended when it was loaded.
+    pub ledger: Ledger,
+    /// UTC microseconds.
+    pub loaded_at: i64,
+}
+
+impl RejectRow {
+    /// Hex SHA-256 of the bytes.
+    pub(crate) fn sha256(&self) -> String {
+        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+pub(crate) fn rejects_batch(rows: &[RejectRow]) -> Result<RecordBatch, LakeError> {
+    batch(
+        Table::Rejects,
+        vec![
+            texts(rows.iter().map(|r| Some(r.source.as_str()))),
+            texts(rows.iter().map(|r| r.shard_id.as_deref())),
+            texts(rows.iter().map(|r| r.sequence_number.as_deref())),
+            Arc::new(rows.iter().map(|r| r.sub_sequence).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|r| Some(r.item)).collect::<Int32Array>()),
+            texts(rows.iter().map(|r| Some(r.reason.as_str()))),
+            Arc::new(rows.iter().map(|r| Some(r.bytes.as_slice())).collect::<BinaryArray>()),
+            texts(rows.iter().map(RejectRow::sha256).map(Some)),
+            times(rows.iter().map(|r| r.arrived_at)),
+            times(rows.iter().map(|r| Some(r.rejected_at))),
+        ],
+    )
+}
+
+pub(crate) fn sources_batch(rows: &[SourceRow]) -> Result<RecordBatch, LakeError> {
+    let numbers = |of: fn(&SourceRow) -> u64| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(of(row) as i64)).collect::<Int64Array>())
+    };
+    batch(
+        Table::Sources,
+        vec![
+            texts(rows.iter().map(|r| Some(r.uri.as_str()))),
+            texts(rows.iter().map(|r| Some(r.etag.as_str()))),
+            Arc::new(rows.iter().map(|r| Some(r.bytes)).collect::<Int64Array>()),
+            numbers(|r| r.ledger.received),
+            numbers(|r| r.ledger.committed),
+            numbers(|r| r.ledger.duplicate),
+            numbers(|r| r.ledger.rejected),
+            numbers(|r| r.ledger.skipped),
+            numbers(|r| r.ledger.expired),
+            times(rows.iter().map(|r| Some(r.loaded_at))),
+        ],
+    )
+}
+
+pub(crate) fn sources_from(batch: &RecordBatch) -> Vec<SourceRow> {
+    let text = |index: usize, row: usize| batch.column(index).as_string::<i32>().value(row).to_owned();
+    let number = |index: usize, row: usize| batch.column(index).as_primitive::<Int64Type>().value(row);
+    (0..batch.num_rows())
+        .map(|row| SourceRow {
+            uri: text(0, row),
+            etag: text(1, row),
+            bytes: number(2, row),
+            ledger: Ledger {
+                received: number(3, row) as u64,
+                committed: number(4, row) as u64,
+                duplicate: number(5, row) as u64,
+                rejected: number(6, row) as u64,
+                skipped: number(7, row) as u64,
+                expired: number(8, row) as u64,
+            },
+            loaded_at: batch.column(9).as_primitive::<TimestampMicrosecondType>().value(row),
+        })
+        .collect()
+}
+
+fn batch(table: Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, LakeError> {
+    Ok(RecordBatch::try_new(table.schema(), columns)?)
+}
+
+fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+    Arc::new(values.collect::<StringArray>())
+}
+
+fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+}

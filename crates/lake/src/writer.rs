@@ -1,0 +1,336 @@
+//! The one who commits: batches of findings, with the positions of what was read, in one commit of `findings`.
+//!
+//! `rejects` cannot be in the same commit, so they go first, with positions of their own; after a crash in between, rejects
+//! at or below those positions are left out when the same records come again.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
+use tokio::runtime::Handle;
+
+use crate::data_file::{self, FileWriter};
+use crate::encoder::{Batch, BatchFile, RejectRow, Shared, day_from_text, day_text};
+use crate::log::{Change, Followed, Ledger, Outcome, TableLog};
+use crate::position::{Position, SequenceNumber, ShardKey};
+use crate::rows::file_schema;
+use crate::seen::Versions;
+use crate::{Encoder, Lake, LakeError, Table, read, tables};
+
+/// Files uploaded side by side.
+const UPLOADS: usize = 4;
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy)]
+pub struct WriterOptions {
+    /// Versions remembered for finding duplicates, about 37 bytes each.
+    pub versions_in_memory: usize,
+    /// UTC microseconds: findings before it count as expired.
+    pub not_before: Option<i64>,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        WriterOptions { versions_in_memory: 4_000_000, not_before: None }
+    }
+}
+
+/// Commits batches to `findings` and `rejects`.
+pub struct Writer {
+    lake: Lake,
+    findings: TableLog,
+    rejects: TableLog,
+    shared: Arc<Shared>,
+    /// SHA-256 of rejects of files that the lake has; read when first needed.
+    known_rejects: Option<HashSet<String>>,
+}
+
+/// A commit that landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Version of `findings`; `None` when there was nothing to write.
+    pub version: Option<i64>,
+    /// How the documents ended, after de-duplication against other writers.
+    pub ledger: Ledger,
+}
+
+impl Writer {
+    pub(crate) async fn open(lake: &Lake, options: WriterOptions) -> Result<Writer, LakeError> {
+        let findings = lake.log(Table::Findings).await?;
+        let rejects = lake.log(Table::Rejects).await?;
+        let shared = Shared::new(
+            findings.shared_store(),
+            findings.uri().to_owned(),
+            options.versions_in_memory,
+            options.not_before,
+        );
+        let writer = Writer { lake: lake.clone(), findings, rejects, shared: Arc::new(shared), known_rejects: None };
+        writer.share_files();
+        Ok(writer)
+    }
+
+    /// An encoder for one thread. Call from within a tokio runtime.
+    pub fn encoder(&self) -> Encoder {
+        Encoder::new(self.shared.clone(), Handle::current())
+    }
+
+    /// How far a shard has been stored; `None` when the lake knows nothing of it.
+    pub fn position(&self, shard: &ShardKey) -> Option<Position> {
+        let state = self.findings.state();
+        Position::from_txns(&state.txns, &txn_prefix(&state.table_id), shard)
+    }
+
+    /// The version of `findings` that this writer has followed.
+    pub fn version(&self) -> i64 {
+        self.findings.state().version
+    }
+
+    /// Commits a batch's rejects, then its rows together with `positions`.
+    ///
+    /// # Errors
+    /// [`LakeError::PositionMoved`] when another writer has moved one of the positions: nothing was written to `findings`;
+    /// open a new writer and go on from its positions. After any other error what was written is unknown: do the same.
+    pub async fn commit(
+        &mut self,
+        mut batch: Batch,
+        positions: &[(ShardKey, Position)],
+    ) -> Result<Committed, LakeError> {
+        self.commit_rejects(&mut batch, positions).await?;
+        let Batch { mut files, mut ledger, .. } = batch;
+        self.upload(&files).await?;
+        loop {
+            if files.is_empty() && positions.is_empty() {
+                return Ok(Committed { version: None, ledger });
+            }
+            match self.findings.commit(self.change(&files, positions, ledger)).await? {
+                Outcome::Committed(version) => {
+                    self.settle(&files);
+                    self.lake.after_commit(Table::Findings, version);
+                    return Ok(Committed { version: Some(version), ledger });
+                }
+                Outcome::Overtaken(commits) => {
+                    self.refuse_moved_positions(&commits, positions)?;
+                    let duplicates = self.drop_stored_meanwhile(&mut files, &commits).await?;
+                    ledger.committed -= duplicates;
+                    ledger.duplicate += duplicates;
+                }
+            }
+        }
+    }
+
+    fn change(&self, files: &[BatchFile], positions: &[(ShardKey, Position)], ledger: Ledger) -> Change {
+        let state = self.findings.state();
+        let prefix = txn_prefix(&state.table_id);
+        let mut txns: Vec<_> =
+            positions.iter().flat_map(|(shard, position)| position.to_txns(&prefix, shard)).collect();
+        if !files.is_empty() {
+            txns.push((rows_txn(&state.table_id), state.version + 1));
+        }
+        let shown = positions.iter().map(|(shard, position)| {
+            json!({
+                "source": shard.source,
+                "shard": shard.shard_id,
+                "sequence_number": position.sequence_number.as_ref().map(SequenceNumber::to_string),
+                "sub_sequence": position.sub_sequence,
+                "ended": position.ended,
+            })
+        });
+        Change {
+            adds: files.iter().map(|file| file.file.add.clone()).collect(),
+            txns,
+            info: json!({ "ledger": ledger, "positions": shown.collect::<Vec<_>>() }),
+        }
+    }
+
+    async fn upload(&self, files: &[BatchFile]) -> Result<(), LakeError> {
+        let (store, uri) = (self.findings.store(), self.findings.uri());
+        futures::stream::iter(files)
+            .map(|file| file.file.store(store, uri))
+            .buffer_unordered(UPLOADS)
+            .try_collect::<()>()
+            .await
+    }
+
+    fn refuse_moved_positions(
+        &self,
+        commits: &[Followed],
+        positions: &[(ShardKey, Position)],
+    ) -> Result<(), LakeError> {
+        let state = self.findings.state();
+        let prefix = txn_prefix(&state.table_id);
+        for (shard, position) in positions {
+            let own: HashSet<String> = position.to_txns(&prefix, shard).into_iter().map(|(id, _)| id).collect();
+            if commits.iter().flat_map(|commit| &commit.txns).any(|(id, _)| own.contains(id)) {
+                return Err(LakeError::PositionMoved { what: format!("{} of {}", shard.shard_id, shard.source) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Other writers' rows are read; ours that are among them are taken out. Returns how many.
+    async fn drop_stored_meanwhile(&mut self, files: &mut Vec<BatchFile>, commits: &[Followed]) -> Result<u64, LakeError> {
+        let adds = commits.iter().flat_map(|commit| &commit.adds).filter(|add| add.data_change);
+        let paths: Vec<String> = adds.map(|add| add.path.clone()).collect();
+        let store = self.findings.shared_store();
+        let theirs = read::version_set(&store, self.findings.uri(), &paths).await?;
+        self.share_files();
+        let mut dropped = 0;
+        let mut kept = Vec::new();
+        for file in files.drain(..) {
+            let duplicates = file.versions.iter().filter(|version| theirs.contains(&version.0)).count();
+            if duplicates == 0 {
+                kept.push(file);
+                continue;
+            }
+            dropped += duplicates as u64;
+            self.shared.seen().settle(file.day, duplicates);
+            if let Some(rest) = without(file, &theirs)? {
+                rest.file.store(self.findings.store(), self.findings.uri()).await?;
+                kept.push(rest);
+            }
+        }
+        // Days in memory learn the winners' versions; a day that is not loaded will be read from the files.
+        let by_day = paths.iter().zip(read::versions(&store, self.findings.uri(), &paths).await?);
+        for (path, versions) in by_day {
+            if let Some(day) = self.day_of_file(path)
+                && self.shared.seen().is_loaded(day)
+            {
+                self.shared.seen().load(day, versions.into_iter().map(|version| version.0).collect());
+            }
+        }
+        *files = kept;
+        Ok(dropped)
+    }
+
+    fn settle(&self, files: &[BatchFile]) {
+        self.share_files();
+        for file in files {
+            self.shared.seen().settle(file.day, file.versions.len());
+        }
+    }
+
+    /// Tells the encoders which files hold which day.
+    fn share_files(&self) {
+        let mut days: HashMap<_, Vec<String>> = HashMap::new();
+        for path in self.findings.state().files.keys() {
+            if let Some(day) = self.day_of_file(path) {
+                days.entry(day).or_default().push(path.clone());
+            }
+        }
+        // In the order in which a later call extends them: `Shared::load` reads only what is new.
+        for paths in days.values_mut() {
+            paths.sort_unstable();
+        }
+        *self.shared.files() = days;
+    }
+
+    fn day_of_file(&self, path: &str) -> Option<i32> {
+        let add = self.findings.state().files.get(path)?;
+        add.partition_values.get("event_date")?.as_deref().and_then(day_from_text)
+    }
+
+    async fn commit_rejects(&mut self, batch: &mut Batch, positions: &[(ShardKey, Position)]) -> Result<(), LakeError> {
+        let mut rows = std::mem::take(&mut batch.rejects);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        loop {
+            rows = self.new_rejects(rows, batch).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let file = data_file::single(Table::Rejects, &tables::rejects_batch(&rows)?, crate::log::now_ms())?;
+            file.store(self.rejects.store(), self.rejects.uri()).await?;
+            let state = self.rejects.state();
+            let prefix = txn_prefix(&state.table_id);
+            let shards: HashSet<_> = rows.iter().filter_map(|row| Some((&*row.source, row.shard_id.as_deref()?))).collect();
+            let mut txns: Vec<_> = positions
+                .iter()
+                .filter(|(shard, _)| shards.contains(&(&*shard.source, &*shard.shard_id)))
+                .flat_map(|(shard, position)| position.to_txns(&prefix, shard))
+                .collect();
+            txns.push((rows_txn(&state.table_id), state.version + 1));
+            let change = Change { adds: vec![file.add], txns, info: json!({ "rejects": rows.len() }) };
+            match self.rejects.commit(change).await? {
+                Outcome::Committed(version) => {
+                    self.lake.after_commit(Table::Rejects, version);
+                    if let Some(known) = &mut self.known_rejects {
+                        known.extend(rows.iter().filter(|row| row.shard_id.is_none()).map(RejectRow::sha256));
+                    }
+                    return Ok(());
+                }
+                Outcome::Overtaken(_) => self.known_rejects = None,
+            }
+        }
+    }
+
+    /// Leaves out rejects that the lake has: by position for shards, by SHA-256 for files (those count as duplicates).
+    async fn new_rejects(&mut self, rows: Vec<RejectRow>, batch: &mut Batch) -> Result<Vec<RejectRow>, LakeError> {
+        if self.known_rejects.is_none() && rows.iter().any(|row| row.shard_id.is_none()) {
+            let paths: Vec<String> = self.rejects.state().files.keys().cloned().collect();
+            let store = self.rejects.shared_store();
+            self.known_rejects = Some(read::distinct_text(&store, self.rejects.uri(), &paths, "sha256").await?);
+        }
+        let state = self.rejects.state();
+        let prefix = txn_prefix(&state.table_id);
+        let known = self.known_rejects.as_ref();
+        let mut own = HashSet::new();
+        let is_new = |row: &RejectRow| match &row.shard_id {
+            Some(shard_id) => {
+                let shard = ShardKey { source: row.source.clone(), shard_id: shard_id.clone() };
+                let sequence = row.sequence_number.as_deref().and_then(SequenceNumber::parse);
+                let stored = Position::from_txns(&state.txns, &prefix, &shard);
+                !stored.zip(sequence).is_some_and(|(p, number)| p.covers(&number, row.sub_sequence.unwrap_or(0)))
+            }
+            None => {
+                let digest = row.sha256();
+                let new = !known.is_some_and(|known| known.contains(&digest)) && own.insert(digest);
+                if !new {
+                    batch.ledger.rejected -= 1;
+                    batch.ledger.duplicate += 1;
+                }
+                new
+            }
+        };
+        Ok(rows.into_iter().filter(is_new).collect())
+    }
+}
+
+/// A file without the rows whose versions are in `stored`; `None` when none is left.
+fn without(file: BatchFile, stored: &Versions) -> Result<Option<BatchFile>, LakeError> {
+    use arrow::array::BooleanArray;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    let mut writer = FileWriter::new(Table::Findings, file_schema(), vec![("event_date".to_owned(), day_text(file.day))])?;
+    let mut versions = file.versions.iter();
+    let mut kept = Vec::new();
+    for batch in ParquetRecordBatchReaderBuilder::try_new(file.file.bytes.clone())?.build()? {
+        let batch = batch?;
+        let mask: BooleanArray = versions
+            .by_ref()
+            .take(batch.num_rows())
+            .map(|version| {
+                let keep = !stored.contains(&version.0);
+                if keep {
+                    kept.push(*version);
+                }
+                Some(keep)
+            })
+            .collect();
+        writer.write(&arrow::compute::filter_record_batch(&batch, &mask)?)?;
+    }
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(BatchFile { day: file.day, file: writer.finish(file.file.add.modification_time)?, versions: kept }))
+}
+
+/// Ids of `txn` actions of this program on a table.
+pub(crate) fn txn_prefix(table_id: &str) -> String {
+    format!("guardlake/{table_id}")
+}
+
+/// The id that every commit with rows sets: two of them at once conflict, so that the later one can de-duplicate.
+pub(crate) fn rows_txn(table_id: &str) -> String {
+    format!("guardlake/{table_id}/rows")
+}
