@@ -1,8 +1,12 @@
 //! A rule: one file, valid SQL, whose leading block comment says in YAML when what the SELECT measures is worth a bell.
 //!
-//! Reading is split by what is read: `period` (durations), `header` (the YAML), `statement` (the SQL text).
+//! Reading is split by what is read: `file` (comment and statement), `header` (the fields), `yaml` (values with places),
+//! `period` (durations), `statement` (SQL as text).
 
+mod file;
 mod header;
+mod yaml;
+
 mod period;
 mod statement;
 #[cfg(test)]
@@ -95,7 +99,7 @@ impl Rule {
     /// Reads a rule's file. `id` is the file's stem. The SQL is only looked at as text: whether it is one SELECT of the
     /// allowed kind and has the columns is checked by whoever can plan it.
     pub fn parse(id: &str, text: &str) -> Result<Rule, RuleError> {
-        header::parse(id, text)
+        file::parse(id, text)
     }
 
     /// Twelve hex digits that change when, and only when, the meaning of the rule changes: what is selected, grouped,

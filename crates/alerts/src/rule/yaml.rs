@@ -1,0 +1,164 @@
+//! YAML as it comes, with the place of every part, so that all fields can be judged and not only those before the first
+//! mistake.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Spanned};
+
+use crate::clean;
+use crate::rule::file::Place;
+
+/// A value of the header. Nothing in it nests deeper than a list of texts.
+#[derive(Debug)]
+pub(super) enum Yaml {
+    Null,
+    Bool(bool),
+    Whole(i128),
+    Number(f64),
+    Text(String),
+    List(Vec<Spanned<Yaml>>),
+    Map,
+}
+
+/// The top level: keys and values in the order of the file, keys that come twice included.
+pub(super) struct Fields(pub(super) Vec<(Spanned<String>, Spanned<Yaml>)>);
+
+impl Yaml {
+    /// What it is, in a sentence.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Yaml::Null => "nothing".to_owned(),
+            Yaml::Bool(value) => format!("{value}"),
+            Yaml::Whole(value) => format!("{value}"),
+            Yaml::Number(value) => format!("{value}"),
+            Yaml::Text(text) => format!("the text `{}`", clean(text, 40)),
+            Yaml::List(_) => "a list".to_owned(),
+            Yaml::Map => "a mapping".to_owned(),
+        }
+    }
+}
+
+/// Line and column of a part.
+pub(super) fn spot(location: &Location) -> Place {
+    (location.line() as usize, location.column() as usize)
+}
+
+/// `; did you mean ...?`, or nothing where no word is near.
+pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
+    match known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(word, known), known))
+        .min()
+    {
+        Some((distance, known)) if distance <= known.len().max(3) / 3 => {
+            format!("; did you mean `{known}`?")
+        }
+        _ => String::new(),
+    }
+}
+
+/// A message of the YAML reader in one line, without the place that it ends in.
+pub(super) fn one_line(message: &str) -> String {
+    let joined = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let joined = joined
+        .rsplit_once(" at line ")
+        .map_or(joined.as_str(), |(message, _)| message);
+    if joined == "expected mapping start" {
+        return "must be lines of `field: value`".to_owned();
+    }
+    clean(joined, 300).into_owned()
+}
+
+impl<'de> Deserialize<'de> for Yaml {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Yaml, D::Error> {
+        deserializer.deserialize_any(Any)
+    }
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Yaml;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Yaml, E> {
+        Ok(Yaml::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Yaml, E> {
+        Ok(Yaml::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Yaml, D::Error> {
+        deserializer.deserialize_any(Any)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Yaml, E> {
+        Ok(Yaml::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Yaml, E> {
+        Ok(Yaml::Whole(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Yaml, E> {
+        Ok(Yaml::Whole(value.into()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Yaml, E> {
+        Ok(Yaml::Whole(value))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Yaml, E> {
+        Ok(Yaml::Whole(i128::try_from(value).unwrap_or(i128::MAX)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Yaml, E> {
+        Ok(Yaml::Number(value))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Yaml, E> {
+        Ok(Yaml::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Yaml, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Yaml::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Yaml, A::Error> {
+        while entries.next_entry::<Yaml, Yaml>()?.is_some() {}
+        Ok(Yaml::Map)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
+        deserializer.deserialize_map(TopLevel)
+    }
+}
+
+struct TopLevel;
+
+impl<'de> Visitor<'de> for TopLevel {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`field: value` lines")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            fields.push(entry);
+        }
+        Ok(Fields(fields))
+    }
+}
