@@ -1,1 +1,18 @@
-//! placeholder
+//! Carries records from Kinesis, files or S3 exports into the lake.
+//!
+//! The cast: [`find_sources`] turns what a user typed into [`Source`]s; [`load`] reads them with all cores; [`consume`]
+//! follows a Kinesis stream, its positions in the same commits as its rows. [`Progress`] can be watched meanwhile.
+
+mod bytes_in;
+mod consumer;
+mod error;
+mod load;
+mod progress;
+mod shards;
+mod sources;
+
+pub use consumer::{StreamOptions, consume};
+pub use error::IngestError;
+pub use load::{LoadOptions, Loaded, load};
+pub use progress::Progress;
+pub use sources::{Origin, Source, find_sources};

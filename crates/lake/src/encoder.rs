@@ -125,6 +125,14 @@ impl Batch {
         self.ledger
     }
 
+    /// Takes in another batch, to be committed together.
+    pub fn merge(&mut self, other: Batch) {
+        self.files.extend(other.files);
+        self.rejects.extend(other.rejects);
+        self.ledger += other.ledger;
+        self.bytes += other.bytes;
+    }
+
     /// Whether a commit would write any row.
     pub fn has_rows(&self) -> bool {
         !self.files.is_empty() || !self.rejects.is_empty()

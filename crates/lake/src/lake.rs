@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use alerts::AlertEvent;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::kernel::{StructField, StructType};
 use deltalake::logstore::LogStoreRef;
@@ -14,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::log::{Change, Outcome, TableLog};
 use crate::writer::{Writer, WriterOptions, rows_txn};
+use crate::tables::alert_log;
 use crate::{LakeError, Location, SourceRow, Table, data_file, read, tables};
 
 /// Commits between checkpoints of a table's log.
@@ -30,6 +32,29 @@ struct Inner {
     stores: HashMap<Table, LogStoreRef>,
     /// For reading: one handle a table, moved forward and never back.
     readers: Mutex<HashMap<Table, DeltaTable>>,
+}
+
+/// Through which version of `findings` a rule revision has been evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The rule's id.
+    pub rule: String,
+    /// Its revision.
+    pub revision: String,
+    /// The version of `findings`.
+    pub findings_version: i64,
+}
+
+/// How an append to the alert log ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertCommit {
+    /// It is this version of the log.
+    Committed {
+        /// Version of `alert_log`.
+        version: i64,
+    },
+    /// Somebody else came first: read the log and plan again.
+    Conflict,
 }
 
 /// A table to query, and the version it shows.
@@ -85,7 +110,7 @@ impl Lake {
     pub async fn provider(&self, table: Table) -> Result<Provided, LakeError> {
         let delta = self.reader(table).await?;
         let version = delta.version().map_or(0, |version| version as i64);
-        let provider = delta.table_provider().await.map_err(|source| self.delta(table, "read the table", source))?;
+        let provider = delta.table_provider().await.map_err(|e| self.delta(table, "read the table", e.into()))?;
         Ok(Provided { provider, version })
     }
 
@@ -123,6 +148,73 @@ impl Lake {
             self.after_commit(Table::Sources, version);
         }
         Ok(())
+    }
+
+    /// The whole alert log, in the order in which it was written.
+    pub async fn alert_events(&self) -> Result<Vec<AlertEvent>, LakeError> {
+        let damaged = |reason| LakeError::Damaged { what: "a row".to_owned(), uri: self.table_url(Table::AlertLog), reason };
+        let mut events = Vec::new();
+        for batch in self.rows(Table::AlertLog).await? {
+            events.extend(alert_log::from_batch(&batch).map_err(damaged)?);
+        }
+        Ok(events)
+    }
+
+    /// Appends to the alert log, and in the same commit says through which version of `findings` each rule was evaluated.
+    ///
+    /// `planned_on` is the version of the log that the events were planned on ([`Lake::alert_log_version`], taken before
+    /// [`Lake::alert_events`]): if anybody has added rows since, nothing is written and the answer is a conflict.
+    pub async fn append_alert_events(
+        &self,
+        planned_on: i64,
+        events: &[AlertEvent],
+        evaluated: &[Evaluated],
+    ) -> Result<AlertCommit, LakeError> {
+        if events.is_empty() && evaluated.is_empty() {
+            return Ok(AlertCommit::Committed { version: planned_on });
+        }
+        let mut log = self.log(Table::AlertLog).await?;
+        let rows_id = rows_txn(&log.state().table_id);
+        if log.state().txns.get(&rows_id).is_some_and(|version| *version > planned_on) {
+            return Ok(AlertCommit::Conflict);
+        }
+        let findings = self.table_id(Table::Findings).await?;
+        let mut change = Change { info: serde_json::json!({ "alert_events": events.len() }), ..Change::default() };
+        change.txns = evaluated.iter().map(|e| (evaluated_txn(&findings, &e.rule, &e.revision), e.findings_version)).collect();
+        change.txns.push((rows_id, log.state().version + 1));
+        if !events.is_empty() {
+            let file = data_file::single(Table::AlertLog, &alert_log::to_batch(events)?, crate::log::now_ms())?;
+            file.store(log.store(), log.uri()).await?;
+            change.adds.push(file.add);
+        }
+        match log.commit(change).await? {
+            Outcome::Committed(version) => {
+                self.after_commit(Table::AlertLog, version);
+                Ok(AlertCommit::Committed { version })
+            }
+            Outcome::Overtaken(_) => Ok(AlertCommit::Conflict),
+        }
+    }
+
+    /// The present version of the alert log.
+    pub async fn alert_log_version(&self) -> Result<i64, LakeError> {
+        Ok(self.log(Table::AlertLog).await?.state().version)
+    }
+
+    /// The version of `findings` through which each rule revision was evaluated, by `(rule, revision)`.
+    pub async fn evaluated_through(&self, rules: &[(String, String)]) -> Result<Vec<Option<i64>>, LakeError> {
+        let findings = self.table_id(Table::Findings).await?;
+        let log = self.log(Table::AlertLog).await?;
+        let version = |(rule, revision): &(String, String)| {
+            log.state().txns.get(&evaluated_txn(&findings, rule, revision)).copied()
+        };
+        Ok(rules.iter().map(version).collect())
+    }
+
+    async fn table_id(&self, table: Table) -> Result<String, LakeError> {
+        let delta = self.reader(table).await?;
+        let snapshot = delta.snapshot().map_err(|source| self.delta(table, "read the log", source))?;
+        Ok(snapshot.metadata().id().to_owned())
     }
 
     pub(crate) async fn log(&self, table: Table) -> Result<TableLog, LakeError> {
@@ -218,7 +310,7 @@ fn properties(table: Table) -> Vec<(String, Option<String>)> {
     ]
 }
 
-/// Reads the id that all commits with rows of a table share.
-pub(crate) fn shared_rows_txn(log: &TableLog) -> (String, i64) {
-    (rows_txn(&log.state().table_id), log.state().version + 1)
+/// The `txn` id that says how far a rule revision has seen the findings of a table.
+fn evaluated_txn(findings_table_id: &str, rule: &str, revision: &str) -> String {
+    format!("guardlake/{findings_table_id}/alerts/{rule}@{revision}")
 }

@@ -20,7 +20,7 @@ mod writer;
 
 pub use encoder::{Appended, Batch, Encoder};
 pub use error::LakeError;
-pub use lake::{Lake, Provided};
+pub use lake::{AlertCommit, Evaluated, Lake, Provided};
 pub use location::Location;
 pub use log::Ledger;
 pub use position::{Position, SequenceNumber, ShardKey};

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 
 use crate::LakeError;
 use crate::seen::Versions;
@@ -27,13 +27,18 @@ pub(crate) async fn columns(
 ) -> Result<Vec<RecordBatch>, LakeError> {
     let damaged = |reason: String| LakeError::Damaged { what: path.to_owned(), uri: uri.to_owned(), reason };
     let location = Path::from_url_path(path).map_err(|e| damaged(e.to_string()))?;
-    let builder = ParquetRecordBatchStreamBuilder::new(ParquetObjectReader::new(store.clone(), location))
+    let builder = ParquetRecordBatchStreamBuilder::new(object(store.clone(), location))
         .await
         .map_err(|e| damaged(e.to_string()))?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
     let stream = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
     let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|e| damaged(e.to_string()))?;
     batches.iter().map(|batch| in_order(batch, names).map_err(|e| damaged(e.to_string()))).collect()
+}
+
+#[expect(deprecated, reason = "one reader for two call sites is not worth an AsyncFileReader of our own")]
+fn object(store: Arc<dyn ObjectStore>, location: Path) -> parquet::arrow::async_reader::ParquetObjectReader {
+    parquet::arrow::async_reader::ParquetObjectReader::new(store, location)
 }
 
 fn in_order(batch: &RecordBatch, names: &[&str]) -> Result<RecordBatch, arrow::error::ArrowError> {

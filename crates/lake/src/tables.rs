@@ -1,18 +1,17 @@
-//! The small tables as rows: rejects, sources, alert log. Each row type is turned into columns and back here.
+//! The small tables as rows: rejects and sources. Each row type is turned into columns and back here.
+
+pub(crate) mod alert_log;
 
 use std::sync::Arc;
 
-use alerts::AlertEvent;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, ListBuilder, RecordBatch, StringArray,
-    StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use sha2::{Digest, Sha256};
 
 use crate::encoder::RejectRow;
 use crate::log::Ledger;
-use crate::schema::list_item;
 use crate::{LakeError, Table};
 
 /// A file or object that was loaded to its end.

@@ -63,6 +63,20 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// What was counted since an earlier reading of the same ledger.
+    pub fn since(&self, before: Ledger) -> Ledger {
+        Ledger {
+            received: self.received - before.received,
+            committed: self.committed - before.committed,
+            duplicate: self.duplicate - before.duplicate,
+            rejected: self.rejected - before.rejected,
+            skipped: self.skipped - before.skipped,
+            expired: self.expired - before.expired,
+        }
+    }
+}
+
 impl AddAssign for Ledger {
     fn add_assign(&mut self, other: Ledger) {
         self.received += other.received;
