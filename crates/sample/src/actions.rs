@@ -135,7 +135,7 @@ fn aws_api(w: &mut Wire, s: &Scene<'_>, rng: &mut Rng) {
             ]);
             w.str("errorCode", error);
         }
-        if rng.chance(0.6) || s.hostile.is_some() {
+        if rng.chance(0.4) || s.hostile.is_some() {
             w.str("userAgent", s.text(rng.pick(names::AGENTS)));
         }
         if by_domain {

@@ -102,7 +102,7 @@ fn information(w: &mut Wire, s: &Scene<'_>) {
     }
     if s.kind.action == Action::AwsApi && s.kind.is("Anomalous") {
         profile(w, s, &mut rng);
-    } else if s.kind.action == Action::AwsApi && rng.chance(0.4) {
+    } else if s.kind.action == Action::AwsApi && rng.chance(0.25) {
         w.arr("apiCalls", |w| {
             w.object(|w| {
                 w.str("name", s.api.name);

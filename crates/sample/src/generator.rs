@@ -69,8 +69,11 @@ impl Generator {
     pub fn new(mut options: Options) -> Self {
         options.accounts = options.accounts.max(1);
         let (seed, n) = (options.seed, options.accounts);
+        let origin =
+            (options.end - i64::from(options.days.max(1)) * DAY).div_euclid(SECOND) * SECOND;
         let world = World {
             seed,
+            origin,
             accounts: accounts(seed, n),
             catalogue: Catalogue::new(),
         };
@@ -261,7 +264,7 @@ impl Generator {
         let many = match kind.action {
             Action::None if kind.hint == "sequence" => 1 + self.rng.index(3),
             Action::None | Action::Dns => 0,
-            Action::PortProbe => [1, 1, 2, 3, 4][self.rng.index(5)],
+            Action::PortProbe => [1, 1, 1, 1, 2, 3, 4][self.rng.index(7)],
             // Calls that an AWS service made for the user name a domain and no address.
             Action::AwsApi if self.rng.chance(0.02) && !kind.is("IPCaller") => 0,
             _ => 1,

@@ -3,7 +3,7 @@
 use crate::names;
 use crate::rng::Rng;
 use crate::scene::{Scene, label};
-use crate::time::{DAY, SECOND};
+use crate::time::SECOND;
 use crate::wire::{Raw, Wire};
 use crate::{malware, workloads};
 
@@ -47,8 +47,8 @@ pub(crate) fn tags(w: &mut Wire, s: &Scene<'_>, rng: &mut Rng, name: &str) {
         ("aws:autoscaling:groupName", "web-asg"),
         ("map-migrated", "d-server-0123"),
     ];
-    let of_account = rng.index(s.account.tags.len() + 1);
-    let more = rng.index(4);
+    let of_account = rng.index(s.account.tags.len() + 1).min(rng.index(4));
+    let more = rng.index(3);
     w.arr("tags", |w| {
         let mut tag = |key: &str, value: &str| {
             w.object(|w| {
@@ -107,14 +107,25 @@ pub(crate) fn instance(w: &mut Wire, s: &Scene<'_>) {
         "vpn",
     ]);
     let interfaces = if rng.chance(0.07) { 2 } else { 1 };
+    // Of an instance that is gone little can be said.
+    if rng.chance(0.25) {
+        w.obj("instanceDetails", |w| {
+            w.str("instanceId", &s.instance);
+            w.str("instanceType", rng.pick(TYPES));
+            w.null("platform");
+            w.arr("networkInterfaces", |_| ());
+            w.arr("tags", |_| ());
+            w.str("instanceState", "terminated");
+        });
+        return;
+    }
     w.obj("instanceDetails", |w| {
         w.str("instanceId", &s.instance);
         w.str("instanceType", rng.pick(TYPES));
         w.null("outpostArn");
         w.iso(
             "launchTime",
-            s.finding.created_at / SECOND * SECOND / DAY * DAY
-                - rng.between(1, 400 * 86_400) * SECOND,
+            s.origin - rng.between(1, 400 * 86_400) * SECOND,
         );
         match windows {
             true => w.str("platform", "windows"),
@@ -130,7 +141,7 @@ pub(crate) fn instance(w: &mut Wire, s: &Scene<'_>) {
                 });
             }
         });
-        if rng.chance(0.7) {
+        if rng.chance(0.4) {
             w.obj("iamInstanceProfile", |w| {
                 let role = names::role(&mut rng);
                 w.fmt(
@@ -155,7 +166,11 @@ pub(crate) fn instance(w: &mut Wire, s: &Scene<'_>) {
             format_args!("{}{}", s.region.name, rng.pick(&["a", "b", "c"])),
         );
         w.fmt("imageId", format_args!("ami-0{:016x}", rng.next()));
-        w.str("imageDescription", IMAGES[image]);
+        // Null once the image is gone.
+        match windows || rng.chance(0.5) {
+            true => w.str("imageDescription", IMAGES[image]),
+            false => w.null("imageDescription"),
+        }
     });
 }
 
@@ -172,7 +187,7 @@ fn interface(w: &mut Wire, s: &Scene<'_>, rng: &mut Rng) {
     } else {
         ".compute.internal"
     };
-    let public = rng.chance(0.75).then(|| rng.between(1, 254));
+    let public = rng.chance(0.6).then(|| rng.between(1, 254));
     w.object(|w| {
         w.arr("ipv6Addresses", |w| {
             if rng.chance(0.1) {
@@ -198,7 +213,7 @@ fn interface(w: &mut Wire, s: &Scene<'_>, rng: &mut Rng) {
         w.fmt("subnetId", format_args!("subnet-0{:016x}", rng.next()));
         w.fmt("vpcId", format_args!("vpc-0{:016x}", rng.next()));
         w.arr("securityGroups", |w| {
-            for _ in 0..1 + rng.index(2) {
+            for _ in 0..1 + rng.below(5) / 4 {
                 w.object(|w| {
                     w.str(
                         "groupName",

@@ -17,6 +17,8 @@ use crate::wire::Wire;
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) seed: u64,
+    /// Start of the period, UTC microseconds: what exists is older.
+    pub(crate) origin: i64,
     pub(crate) accounts: Vec<Account>,
     pub(crate) catalogue: Catalogue,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) process: &'static str,
     pub(crate) path: String,
     pub(crate) threat: &'static str,
+    pub(crate) origin: i64,
     seed: u64,
 }
 
@@ -123,6 +126,7 @@ impl<'a> Scene<'a> {
             process: rng.pick(names::PROCESSES),
             path: names::path(&mut rng),
             threat: rng.pick(names::THREATS),
+            origin: world.origin,
             seed,
         }
     }

@@ -224,10 +224,7 @@ pub(crate) fn lambda(w: &mut Wire, s: &Scene<'_>) {
         );
         w.str("functionName", &s.function);
         w.str("description", s.text("Sends what was asked for"));
-        w.epoch(
-            "lastModifiedAt",
-            s.finding.created_at - rng.between(1, 200) * DAY,
-        );
+        w.epoch("lastModifiedAt", s.origin - rng.between(1, 200) * DAY);
         w.str("revisionId", &rng.uuid());
         w.str("functionVersion", "$LATEST");
         w.fmt(
