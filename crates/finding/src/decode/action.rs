@@ -94,8 +94,10 @@ impl<'a> Remote<'a> {
 }
 
 impl<'a> Action<'a> {
-    pub(super) fn read(c: &mut Cursor<'a>) -> Result<Action<'a>, Fault> {
-        let mut action = Action::default();
+    /// Reads `service.action` into this; what was here before is forgotten.
+    pub(super) fn read(&mut self, c: &mut Cursor<'a>) -> Result<(), Fault> {
+        *self = Action::default();
+        let action = self;
         c.object(|c, key| match key.name() {
             b"actiontype" => c.scalar().map(|kind| action.kind = kind.text()),
             b"networkconnectionaction" => action.read_network(c),
@@ -105,8 +107,7 @@ impl<'a> Action<'a> {
             b"kubernetesapicallaction" => action.read_kubernetes_api(c),
             b"rdsloginattemptaction" => action.read_rds_login(c),
             _ => c.skip(),
-        })?;
-        Ok(action)
+        })
     }
 
     fn read_network(&mut self, c: &mut Cursor<'a>) -> Result<(), Fault> {

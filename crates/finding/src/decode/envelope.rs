@@ -15,7 +15,7 @@ type Text<'a> = Option<Cow<'a, str>>;
 #[derive(Default)]
 struct Outer<'a> {
     own: Draft<'a>,
-    detail: Option<Detail<'a>>,
+    detail: Detail<'a>,
     account: Text<'a>,
     source: Text<'a>,
     detail_type: Text<'a>,
@@ -28,8 +28,10 @@ struct Outer<'a> {
 }
 
 /// `detail` of an EventBridge event.
+#[derive(Default)]
 struct Detail<'a> {
     draft: Draft<'a>,
+    /// Empty when there is no `detail`.
     raw: &'a str,
     findings: Option<&'a str>,
 }
@@ -71,7 +73,8 @@ pub(super) fn read_document(walk: &mut Walk<'_>, text: &str, pos: usize) -> Resu
         let raw = c.raw()?;
         hand_out_list(walk, List::Findings(Frame::Bare), raw);
     } else {
-        let outer = Outer::read(&mut c)?;
+        let mut outer = Outer::default();
+        outer.read(&mut c)?;
         outer.hand_out(walk, c.since(pos), Spot::Document);
     }
     Ok(c.pos())
@@ -97,26 +100,27 @@ fn hand_out_list(walk: &mut Walk<'_>, list: List, raw: &str) {
 
 fn hand_out_element(walk: &mut Walk<'_>, element: &str, spot: Spot) {
     match element.as_bytes().first() {
-        Some(b'{') => match Outer::read(&mut Cursor::new(element, 0)) {
-            Ok(outer) => outer.hand_out(walk, element, spot),
-            Err(fault) => walk.reject(element.as_bytes(), fault.why),
-        },
+        Some(b'{') => {
+            let mut outer = Outer::default();
+            match outer.read(&mut Cursor::new(element, 0)) {
+                Ok(()) => outer.hand_out(walk, element, spot),
+                Err(fault) => walk.reject(element.as_bytes(), fault.why),
+            }
+        }
         Some(b'[') => hand_out_list(walk, List::Findings(Frame::Bare), element),
         _ => walk.reject(element.as_bytes(), "expected an object"),
     }
 }
 
 impl<'a> Outer<'a> {
-    fn read(c: &mut Cursor<'a>) -> Result<Outer<'a>, Fault> {
-        let mut outer = Outer::default();
-        c.object(|c, key| if outer.own.member(c, key)? { Ok(()) } else { outer.member(c, key) })?;
-        Ok(outer)
+    fn read(&mut self, c: &mut Cursor<'a>) -> Result<(), Fault> {
+        c.object(|c, key| if self.own.member(c, key)? { Ok(()) } else { self.member(c, key) })
     }
 
     fn member(&mut self, c: &mut Cursor<'a>, key: &Key<'a>) -> Result<(), Fault> {
         match key.name() {
             b"detail" => match c.peek() {
-                b'{' => self.detail = Some(Detail::read(c)?),
+                b'{' => self.detail.read(c)?,
                 b'"' => self.message = Some(Message::Plain(c.string()?)),
                 _ => c.skip()?,
             },
@@ -203,9 +207,9 @@ impl<'a> Outer<'a> {
             Some(Message::Own(text)) if spot == Spot::LogEvent => return walk.message(&text, Wrapper::CloudWatchLogs),
             _ => {}
         }
-        if let Some(detail) = self.detail {
+        if !self.detail.raw.is_empty() {
             let outside = Outside { account: self.account, region: self.own.region };
-            return detail.hand_out(walk, outside, self.source.as_deref(), self.detail_type.as_deref(), raw);
+            return self.detail.hand_out(walk, outside, self.source.as_deref(), self.detail_type.as_deref(), raw);
         }
         if self.is_asff {
             return asff::hand_out(walk, raw);
@@ -218,25 +222,25 @@ impl<'a> Outer<'a> {
     }
 
     fn is_known_without_list(&self) -> bool {
-        self.detail.is_some() || self.message.is_some() || self.is_asff || self.is_ocsf || self.own.is_finding()
+        !self.detail.raw.is_empty() || self.message.is_some() || self.is_asff || self.is_ocsf || self.own.is_finding()
     }
 }
 
 impl<'a> Detail<'a> {
-    fn read(c: &mut Cursor<'a>) -> Result<Detail<'a>, Fault> {
+    fn read(&mut self, c: &mut Cursor<'a>) -> Result<(), Fault> {
         let start = c.pos();
-        let mut detail = Detail { draft: Draft::default(), raw: "", findings: None };
+        *self = Detail::default();
         c.object(|c, key| {
-            if detail.draft.member(c, key)? {
+            if self.draft.member(c, key)? {
                 return Ok(());
             }
             match key.name() {
-                b"findings" if c.peek() == b'[' => c.raw().map(|raw| detail.findings = Some(raw)),
+                b"findings" if c.peek() == b'[' => c.raw().map(|raw| self.findings = Some(raw)),
                 _ => c.skip(),
             }
         })?;
-        detail.raw = c.since(start);
-        Ok(detail)
+        self.raw = c.since(start);
+        Ok(())
     }
 
     fn hand_out(
@@ -275,7 +279,7 @@ fn hand_out_native<'a>(
     }
     let shape = draft.shape(frame, walk.wrapper());
     match draft.finish(outside, raw, shape) {
-        Ok(finding) => walk.hand_out(Decoded::Finding(Box::new(finding))),
+        Ok(finding) => walk.hand_out(Decoded::Finding(finding)),
         Err(why) => walk.hand_out(Decoded::Reject(Reject { bytes: whole.as_bytes(), reason: why.to_owned() })),
     }
 }

@@ -71,10 +71,10 @@ impl<'a> Draft<'a> {
             b"id" => self.id = c.scalar()?.text(),
             b"arn" => self.arn = c.scalar()?.text(),
             b"type" => self.kind = c.scalar()?.text(),
-            b"resource" => self.resource = Resource::read(c)?,
+            b"resource" => self.resource.read(c)?,
             b"service" => {
                 self.has_service = c.peek() == b'{';
-                self.service = Service::read(c)?;
+                self.service.read(c)?;
             }
             b"severity" => (self.severity, self.label) = c.scalar()?.severity(),
             b"createdat" => self.created_at = c.scalar()?.time(),
@@ -120,11 +120,16 @@ impl<'a> Draft<'a> {
         outside: Outside<'a>,
         raw: &'a str,
         wire_shape: WireShape,
-    ) -> Result<Finding<'a>, &'static str> {
+    ) -> Result<Box<Finding<'a>>, &'static str> {
         for (path, value) in std::mem::take(&mut self.flat) {
             flat::put(&mut self, &path.replace('_', "/"), value);
         }
-        let arn = self.arn.as_ref().map(Arn::of).unwrap_or_default();
+        let whole = self.account.is_some()
+            && self.region.is_some()
+            && self.partition.is_some()
+            && self.id.is_some()
+            && self.service.detector_id.is_some();
+        let arn = self.arn.as_ref().filter(|_| !whole).map(Arn::of).unwrap_or_default();
         let (account, region) = (self.account.or(arn.account).or(outside.account), self.region.or(arn.region).or(outside.region));
         let detector_id = self.service.detector_id.or(arn.detector);
         let id = self.id.or(arn.finding);
@@ -162,7 +167,7 @@ impl<'a> Draft<'a> {
         threat_lists.extend(evidence_lists);
         let mut bucket_names = resource.bucket_names;
         bucket_names.extend(sequence.buckets);
-        Ok(Finding {
+        Ok(Box::new(Finding {
             account_id,
             region,
             partition: self.partition.or(arn.partition),
@@ -211,7 +216,7 @@ impl<'a> Draft<'a> {
             sample: info.sample.unwrap_or(false),
             raw: Cow::Borrowed(raw),
             wire_shape,
-        })
+        }))
     }
 }
 

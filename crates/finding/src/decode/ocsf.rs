@@ -23,7 +23,7 @@ pub(super) fn hand_out(walk: &mut Walk<'_>, raw: &str) {
     }
     let shape = WireShape { wrapper: walk.wrapper(), shape: Shape::Ocsf };
     match ocsf.draft.finish(Outside::default(), raw, shape) {
-        Ok(finding) => walk.hand_out(Decoded::Finding(Box::new(finding))),
+        Ok(finding) => walk.hand_out(Decoded::Finding(finding)),
         Err(why) => walk.reject(raw.as_bytes(), why),
     }
 }

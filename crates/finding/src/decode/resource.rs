@@ -74,8 +74,10 @@ impl<'a> Named<'a> {
 }
 
 impl<'a> Resource<'a> {
-    pub(super) fn read(c: &mut Cursor<'a>) -> Result<Resource<'a>, Fault> {
-        let mut r = Resource::default();
+    /// Reads `resource` into this; what was here before is forgotten (of duplicate keys the last wins).
+    pub(super) fn read(&mut self, c: &mut Cursor<'a>) -> Result<(), Fault> {
+        *self = Resource::default();
+        let r = self;
         c.object(|c, key| {
             match key.name() {
                 b"resourcetype" => r.kind = c.scalar()?.text(),
@@ -106,8 +108,7 @@ impl<'a> Resource<'a> {
                 _ => c.skip()?,
             }
             Ok(())
-        })?;
-        Ok(r)
+        })
     }
 
     fn read_buckets(&mut self, c: &mut Cursor<'a>) -> Result<(), Fault> {

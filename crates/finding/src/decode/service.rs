@@ -47,11 +47,13 @@ pub(super) struct Sequence<'a> {
 }
 
 impl<'a> Service<'a> {
-    pub(super) fn read(c: &mut Cursor<'a>) -> Result<Service<'a>, Fault> {
-        let mut service = Service::default();
+    /// Reads `service` into this; what was here before is forgotten.
+    pub(super) fn read(&mut self, c: &mut Cursor<'a>) -> Result<(), Fault> {
+        *self = Service::default();
+        let service = self;
         c.object(|c, key| {
             match key.name() {
-                b"action" => service.action = Action::read(c)?,
+                b"action" => service.action.read(c)?,
                 b"archived" => service.archived = c.scalar()?.bool(),
                 b"count" => service.count = c.scalar()?.int(),
                 b"detectorid" => service.detector_id = c.scalar()?.text(),
@@ -73,8 +75,7 @@ impl<'a> Service<'a> {
                 _ => c.skip()?,
             }
             Ok(())
-        })?;
-        Ok(service)
+        })
     }
 }
 
