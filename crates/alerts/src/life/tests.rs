@@ -217,6 +217,44 @@ fn an_id_in_use_elsewhere_is_not_given_again() {
 }
 
 #[test]
+fn a_large_alert_names_the_first_findings_and_counts_all() {
+    let mut life = Life::new(1, "1h", "1h");
+    let mut told = 0;
+    for findings in [600_u16, 1_500, 1_501, 700] {
+        let mut rows = Observations::new();
+        for n in 0..findings {
+            rows.push(&Observation {
+                event_time: NOW - i64::from(n),
+                finding: FindingKey(u128::from(n)),
+                version: VersionHash(u128::from(n)),
+                increase: 1,
+                value: None,
+                account_id: "1",
+                region: "r",
+                finding_id: &format!("{n:04}"),
+                severity: None,
+            });
+        }
+        let episodes = sweep(&life.rule.terms(), &mut rows);
+        let planned = life.plan(&episodes);
+        told += planned
+            .iter()
+            .map(|event| event.findings.len())
+            .sum::<usize>();
+        life.log.extend(planned);
+        assert_eq!(life.plan(&episodes), []);
+        let alert = life.alerts().remove(0);
+        assert_eq!(alert.findings_total, i64::from(findings));
+        assert_eq!(
+            alert.findings.len(),
+            usize::from(findings).min(crate::MAX_FINDINGS)
+        );
+    }
+    // 600 and 400 more; nothing when the cap is reached; all 700 after some went.
+    assert_eq!(told, 1_700);
+}
+
+#[test]
 fn people_set_the_state_and_growth_leaves_it() {
     let mut life = Life::new(1, "1s", "20s");
     life.check(
