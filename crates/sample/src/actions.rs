@@ -232,7 +232,7 @@ fn kubernetes(w: &mut Wire, s: &Scene<'_>, rng: &mut Rng) {
                 rng.pick(&["200", "200", "403"])
             }),
         );
-        if rng.chance(0.2) {
+        if verb == "delete" {
             w.str(
                 "parameters",
                 "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\"}",

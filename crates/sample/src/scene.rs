@@ -228,7 +228,8 @@ impl<'a> Scene<'a> {
                 w.piece(what);
                 w.piece(name);
             }
-            _ => w.piece(name),
+            // A test looks for braces.
+            _ => w.piece(&format!("{{{name}}}")),
         }
     }
 }
