@@ -75,7 +75,7 @@ const TECHNIQUES: &[&str] = &[
 /// How many signals the sequence of this finding has.
 pub(crate) fn signals(s: &Scene<'_>) -> usize {
     let mut rng = s.rng(label::SEQUENCE + 100);
-    if rng.chance(0.1) {
+    if rng.chance(0.2) {
         12 + rng.index(20)
     } else {
         2 + rng.index(6)
