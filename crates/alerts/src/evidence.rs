@@ -7,9 +7,9 @@ use crate::{Rule, rfc3339};
 /// A SELECT over the rule's own SELECT that returns the rows of one group in the given ranges `(after, through]` of event
 /// time (UTC microseconds), the `spans` of an [`Episode`](crate::Episode): the rows that contributed to it, in order.
 ///
-/// Names are quoted, quotes in values doubled, null is `IS NULL`. Times are `TIMESTAMP '...Z'` literals, which DataFusion
-/// reads as UTC whatever its time zone. Values are compared as text: a group column that is no text must be cast to text
-/// by the rule's SELECT.
+/// Names are quoted, quotes in values doubled, null is `IS NULL`. Columns are cast to text, as the values of a group are
+/// text whatever their column is; DataFusion drops the cast again where it can, so files are still pruned. Times are
+/// `TIMESTAMP '...Z'` literals, which it reads as UTC whatever its time zone.
 pub fn evidence_sql(
     rule: &Rule,
     group: &[(String, Option<String>)],
@@ -19,14 +19,21 @@ pub fn evidence_sql(
     let mut sql = format!("SELECT * FROM (\n{}\n) AS measured\nWHERE ", rule.sql);
     for (column, value) in group {
         let _ = match value {
-            Some(value) => writeln!(sql, "{} = '{}'", quoted(column), value.replace('\'', "''")),
+            Some(value) => {
+                writeln!(
+                    sql,
+                    "CAST({} AS VARCHAR) = '{}'",
+                    quoted(column),
+                    value.replace('\'', "''")
+                )
+            }
             None => writeln!(sql, "{} IS NULL", quoted(column)),
         };
         sql.push_str("  AND ");
     }
     let range = |&(after, through): &(i64, i64)| {
-        let (after, through) = (rfc3339(after), rfc3339(through));
-        format!("\"event_time\" > TIMESTAMP '{after}' AND \"event_time\" <= TIMESTAMP '{through}'")
+        let (after, through) = (instant(after), instant(through));
+        format!("\"event_time\" > {after} AND \"event_time\" <= {through}")
     };
     match spans {
         [] => sql.push_str("false"),
@@ -38,6 +45,15 @@ pub fn evidence_sql(
     }
     sql.push_str("\nORDER BY \"event_time\"");
     sql
+}
+
+/// A time as SQL. DataFusion reads literals by way of nanoseconds, which end in 1677 and 2262; a finding may claim any year.
+fn instant(micros: i64) -> String {
+    if micros.checked_mul(1_000).is_some() {
+        format!("TIMESTAMP '{}'", rfc3339(micros))
+    } else {
+        format!("to_timestamp_micros({micros})")
+    }
 }
 
 fn quoted(column: &str) -> String {
@@ -80,7 +96,7 @@ mod tests {
         check(
             &[("remote_ip", Some("198.51.100.7")), ("region", None)],
             &[(TEN, TEN + 1)],
-            "\"remote_ip\" = '198.51.100.7'\n  AND \"region\" IS NULL\n  AND \"event_time\" > TIMESTAMP '2026-11-21T10:00:00Z' \
+            "CAST(\"remote_ip\" AS VARCHAR) = '198.51.100.7'\n  AND \"region\" IS NULL\n  AND \"event_time\" > TIMESTAMP '2026-11-21T10:00:00Z' \
              AND \"event_time\" <= TIMESTAMP '2026-11-21T10:00:00.000001Z'",
         );
     }
@@ -101,11 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn times_that_nanoseconds_cannot_hold() {
+        check(
+            &[],
+            &[(i64::MIN, 253_402_300_799_000_000)],
+            "\"event_time\" > to_timestamp_micros(-9223372036854775808) \
+             AND \"event_time\" <= to_timestamp_micros(253402300799000000)",
+        );
+    }
+
+    #[test]
     fn hostile_values_and_names_stay_within_their_quotes() {
         check(
             &[("odd\"name", Some("x' OR ''='")), ("n", Some("--\n/*;"))],
             &[],
-            "\"odd\"\"name\" = 'x'' OR ''''='''\n  AND \"n\" = '--\n/*;'\n  AND false",
+            "CAST(\"odd\"\"name\" AS VARCHAR) = 'x'' OR ''''='''\n  AND CAST(\"n\" AS VARCHAR) = '--\n/*;'\n  AND false",
         );
     }
 }

@@ -138,6 +138,8 @@ pub struct Alert {
     pub opened_at: i64,
     /// When its last event was logged.
     pub changed_at: i64,
+    /// When the event was logged that put it in its state.
+    pub state_since: i64,
     /// The match it opened with; older alerts keep their id when two become one.
     pub opening_match: i64,
     /// The rule's id.

@@ -2,7 +2,7 @@
 //! a user or a process, and that name ends up here.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -119,6 +119,63 @@ impl Finding<'_> {
         self.event_last_seen.or(self.updated_at).or(self.created_at)
     }
 
+    /// The same finding with text of its own, to outlive the record.
+    pub fn into_owned(self) -> Finding<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let some = |text: Option<Cow<'_, str>>| text.map(own);
+        let all = |list: Vec<Cow<'_, str>>| list.into_iter().map(own).collect();
+        Finding {
+            account_id: own(self.account_id),
+            region: own(self.region),
+            partition: some(self.partition),
+            finding_id: own(self.finding_id),
+            arn: some(self.arn),
+            finding_type: some(self.finding_type),
+            severity: self.severity,
+            severity_label: self.severity_label,
+            title: some(self.title),
+            description: some(self.description),
+            resource_type: some(self.resource_type),
+            resource_id: some(self.resource_id),
+            action_type: some(self.action_type),
+            remote_ips: all(self.remote_ips),
+            remote_port: self.remote_port,
+            local_port: self.local_port,
+            direction: some(self.direction),
+            protocol: some(self.protocol),
+            blocked: self.blocked,
+            remote_country: some(self.remote_country),
+            remote_city: some(self.remote_city),
+            remote_asn: self.remote_asn,
+            remote_asn_org: some(self.remote_asn_org),
+            dns_domain: some(self.dns_domain),
+            api: some(self.api),
+            service_name: some(self.service_name),
+            error_code: some(self.error_code),
+            user_name: some(self.user_name),
+            user_type: some(self.user_type),
+            principal_id: some(self.principal_id),
+            access_key_id: some(self.access_key_id),
+            instance_id: some(self.instance_id),
+            bucket_names: all(self.bucket_names),
+            cluster_name: some(self.cluster_name),
+            container_image: some(self.container_image),
+            db_instance: some(self.db_instance),
+            lambda_function: some(self.lambda_function),
+            threat_lists: all(self.threat_lists),
+            detector_id: some(self.detector_id),
+            count: self.count,
+            event_first_seen: self.event_first_seen,
+            event_last_seen: self.event_last_seen,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            archived: self.archived,
+            sample: self.sample,
+            raw: own(self.raw),
+            wire_shape: self.wire_shape,
+        }
+    }
+
     /// The first of [`Finding::remote_ips`].
     pub fn remote_ip(&self) -> Option<&str> {
         self.remote_ips.first().map(|ip| ip.as_ref())

@@ -37,22 +37,27 @@ pub fn fold(events: impl IntoIterator<Item = AlertEvent>) -> Vec<Alert> {
 
 fn apply(alert: &mut Alert, event: AlertEvent) {
     let state = after(alert.state, event.event);
+    let state_since = match event.event {
+        Event::Grew | Event::Escalated => alert.state_since,
+        _ => event.at,
+    };
     match event.event {
         Event::Opened | Event::Grew | Event::Escalated | Event::Reopened => {
-            let (opened_at, opening_match) = (alert.opened_at, alert.opening_match);
-            let told = std::mem::take(&mut alert.findings);
-            *alert = first(event);
-            // A list that is complete replaces; one that is not tells what is new.
-            if (alert.findings.len() as i64) < alert.findings_total {
-                let known: HashSet<&str> = told.iter().map(String::as_str).collect();
-                let mut new = std::mem::take(&mut alert.findings);
-                new.retain(|id| !known.contains(id.as_str()));
-                alert.findings = told;
-                alert.findings.append(&mut new);
-                alert.findings.truncate(MAX_FINDINGS);
-            }
-            alert.opened_at = opened_at;
-            alert.opening_match = opening_match;
+            // `grew` tells what is new, unless what it tells is all there is.
+            let told = match event.event {
+                Event::Grew | Event::Escalated
+                    if (event.findings.len() as i64) < event.findings_total =>
+                {
+                    std::mem::take(&mut alert.findings)
+                }
+                _ => Vec::new(),
+            };
+            *alert = Alert {
+                opened_at: alert.opened_at,
+                opening_match: alert.opening_match,
+                ..first(event)
+            };
+            alert.findings = joined(told, std::mem::take(&mut alert.findings));
         }
         _ => {
             alert.seq = event.seq;
@@ -62,6 +67,15 @@ fn apply(alert: &mut Alert, event: AlertEvent) {
         }
     }
     alert.state = state;
+    alert.state_since = state_since;
+}
+
+fn joined(mut told: Vec<String>, mut new: Vec<String>) -> Vec<String> {
+    let known: HashSet<&str> = told.iter().map(String::as_str).collect();
+    new.retain(|id| !known.contains(id.as_str()));
+    told.append(&mut new);
+    told.truncate(MAX_FINDINGS);
+    told
 }
 
 fn after(state: State, event: Event) -> State {
@@ -84,6 +98,7 @@ fn first(event: AlertEvent) -> Alert {
         state: after(State::Open, event.event),
         opened_at: event.at,
         changed_at: event.at,
+        state_since: event.at,
         opening_match: event.first_match,
         rule: event.rule,
         revision: event.revision,

@@ -1,6 +1,6 @@
 //! What to log so that the log says what the rows say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use finding::Label;
 use sha2::{Digest, Sha256};
@@ -62,11 +62,15 @@ pub fn plan(
             },
         }
     }
-    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let known: HashMap<&str, &Alert> = existing
+        .iter()
+        .map(|alert| (alert.alert_id.as_str(), alert))
+        .collect();
+    let mut taken = BTreeSet::new();
     for (episode, keeper) in episodes.iter().zip(keepers) {
         match keeper {
             Some(alert) => events.extend(describe.changed(alert, episode)),
-            None => events.push(describe.new(existing, &mut taken, episode)),
+            None => events.push(describe.begun(&known, &mut taken, episode)),
         }
     }
     events
@@ -145,15 +149,15 @@ impl Describe<'_> {
         event
     }
 
-    fn new(
+    fn begun(
         &self,
-        existing: &[Alert],
+        known: &HashMap<&str, &Alert>,
         taken: &mut BTreeSet<String>,
         episode: &Episode,
     ) -> AlertEvent {
         for nth in 0.. {
             let id = nth_id(&self.rule.id, self.group, episode.first_match, nth);
-            match existing.iter().find(|alert| alert.alert_id == id) {
+            match known.get(id.as_str()) {
                 None if taken.insert(id.clone()) => {
                     return self.event(id, 0, Event::Opened, episode, self.measure(episode));
                 }
@@ -178,7 +182,7 @@ impl Describe<'_> {
     }
 
     fn changed(&self, alert: &Alert, episode: &Episode) -> Option<AlertEvent> {
-        if alert.state == State::Resolved && episode.last_match > alert.changed_at {
+        if alert.state == State::Resolved && episode.last_match > alert.state_since {
             let reason = format!("{} after it was resolved", self.measure(episode));
             return Some(self.event(
                 alert.alert_id.clone(),
@@ -196,8 +200,7 @@ impl Describe<'_> {
             episode,
             reason,
         );
-        let told: BTreeSet<&str> = alert.findings.iter().map(String::as_str).collect();
-        let holds: BTreeSet<&str> = episode.findings.iter().map(String::as_str).collect();
+        let (told, holds) = (set(&alert.findings), set(&episode.findings));
         // Beyond the cap nobody can tell whether a finding that is not named went.
         if event.findings_total > MAX_FINDINGS as i64 || told.is_subset(&holds) {
             event.findings.retain(|id| !told.contains(id.as_str()));
@@ -309,15 +312,10 @@ fn differences(alert: &Alert, episode: &Episode) -> Option<String> {
         episode.window_start,
         episode.window_end,
     );
-    let sorted = |ids: &[String]| {
-        let mut ids = ids.to_vec();
-        ids.sort_unstable();
-        ids
-    };
     let complete = episode.findings_total <= MAX_FINDINGS as u64;
     let others = alert.accounts != episode.accounts
         || alert.regions != episode.regions
-        || (complete && sorted(&alert.findings) != sorted(&episode.findings));
+        || (complete && set(&alert.findings) != set(&episode.findings));
     if words.is_empty() && (was != is || others) {
         words.push(
             if others {
@@ -329,6 +327,11 @@ fn differences(alert: &Alert, episode: &Episode) -> Option<String> {
         );
     }
     (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// Two findings may share an id, in two accounts.
+fn set(ids: &[String]) -> BTreeSet<&str> {
+    ids.iter().map(String::as_str).collect()
 }
 
 fn whole(number: u64) -> i64 {

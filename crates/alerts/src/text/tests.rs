@@ -88,6 +88,7 @@ pub(crate) fn alert() -> Alert {
         state: State::Open,
         opened_at: ten + 700 * second,
         changed_at: ten + 700 * second,
+        state_since: ten + 700 * second,
         opening_match: ten + 500 * second,
         rule: "burst_from_one_remote_ip".to_owned(),
         revision: "0123456789ab".to_owned(),

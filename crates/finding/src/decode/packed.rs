@@ -1,0 +1,49 @@
+//! Gzip and Base64: bytes inside bytes.
+
+use std::io::Read;
+
+use flate2::bufread::GzDecoder;
+
+/// First bytes of a gzip member with the one method there is (RFC 1952).
+pub(super) const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
+
+/// Unpacks all gzip members at the start of `bytes` as one text of at most `limit` bytes. Returns it and how many bytes of
+/// the input it took.
+pub(super) fn gunzip(bytes: &[u8], limit: usize) -> Result<(Vec<u8>, usize), String> {
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    while rest.starts_with(GZIP) {
+        let mut member = GzDecoder::new(rest);
+        let room = (limit - out.len()) as u64;
+        match member.by_ref().take(room + 1).read_to_end(&mut out) {
+            Err(_) => return Err(format!("gzip: broken after {} unpacked bytes", out.len())),
+            Ok(_) if out.len() > limit => return Err(format!("gzip: unpacks to more than {limit} bytes")),
+            Ok(_) => rest = member.into_inner(),
+        }
+    }
+    Ok((out, bytes.len() - rest.len()))
+}
+
+/// Base64 in the standard or the URL alphabet, with or without padding, white space ignored.
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0u32);
+    for byte in text.bytes().filter(|b| !b.is_ascii_whitespace()) {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            b'=' => continue,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(six)) & 0xff_ffff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    Some(out)
+}
