@@ -395,7 +395,7 @@ fn holds(alert: &Alert, episode: &Episode) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Rows come, late ones too, and some go; people act; the threshold is revised: after each plan the live alerts are
     /// the episodes.
