@@ -11,14 +11,14 @@ returns: >
   account since; severity (the highest of them).
 */
 SELECT
-    min(first_seen) AS first_seen, account_id, account_name(account_id) AS account_name, type,
-    count(*) AS findings, max(severity) AS severity
+    min(began) AS first_seen, account_id, account_name(account_id) AS account_name, type,
+    count(*) AS findings, max(worst) AS severity
 FROM (
-    SELECT account_id, type, region, finding_id, min(event_time) AS first_seen, max(severity) AS severity
+    SELECT account_id, type, region, finding_id, min(event_time) AS began, max(severity) AS worst
     FROM findings
     WHERE event_time < $to AND ($samples OR NOT sample)
     GROUP BY account_id, type, region, finding_id
 )
 GROUP BY account_id, type
-HAVING min(first_seen) >= $from
+HAVING min(began) >= $from
 ORDER BY first_seen DESC, account_id, type

@@ -27,7 +27,9 @@ FROM (
             account_id, severity_label,
             row_number() OVER (
                 PARTITION BY account_id, region, finding_id
-                ORDER BY updated_at DESC NULLS LAST, count DESC NULLS LAST, severity DESC NULLS LAST, severity_label
+                ORDER BY
+                    right(wire_shape, 4) IN ('asff', 'ocsf'), updated_at DESC NULLS LAST, count DESC NULLS LAST,
+                    severity DESC NULLS LAST, severity_label
             ) AS place
         FROM findings
         WHERE event_time >= $from AND event_time < $to AND ($samples OR NOT sample)

@@ -5,20 +5,23 @@ description: >
   name its account went at the time, whether its times and counts are GuardDuty's own.
 returns: >
   All columns of findings; native (false for ASFF and OCSF, whose times and counts are Security Hub's); version_id (one text
-  per version); increase (count less the count of the version before, by updated_at and count; the first counts in full;
-  null where the version is backfilled, is not native or has no count); account_name and ou at event_time.
+  per native version, null for the others); increase (count less the count of the version before, by updated_at and count;
+  the first counts in full; null where the version is backfilled, is not native or has no count); account_name and ou at
+  event_time.
 */
 SELECT
     v.*,
-    concat_ws(
-        '/', v.account_id, v.region, v.finding_id,
-        CASE WHEN v.native THEN NULL ELSE split_part(v.wire_shape, '/', -1) END,
-        CASE
-            WHEN v.updated_at IS NULL OR v.count IS NULL
-                THEN concat_ws(':', v.source, v.shard_id, v.sequence_number, v.sub_sequence, v.item)
-            ELSE concat_ws(':', CAST(date_part('epoch', date_trunc('second', v.updated_at)) AS BIGINT), v.count)
-        END
-    ) AS version_id,
+    CASE
+        WHEN NOT v.native THEN NULL
+        WHEN v.updated_at IS NULL OR v.count IS NULL THEN concat_ws(
+            '/', v.account_id, v.region, v.finding_id,
+            concat_ws(':', v.source, v.shard_id, v.sequence_number, v.sub_sequence, v.item)
+        )
+        ELSE concat_ws(
+            '/', v.account_id, v.region, v.finding_id,
+            concat_ws(':', CAST(date_part('epoch', date_trunc('second', v.updated_at)) AS BIGINT), v.count)
+        )
+    END AS version_id,
     CASE
         WHEN v.native AND NOT v.backfilled AND v.count IS NOT NULL THEN greatest(
             v.count - coalesce(

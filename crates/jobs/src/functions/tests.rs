@@ -99,7 +99,7 @@ async fn json_in_raw() {
         (&format!("json_get_int({raw}, 'service', 'count')"), "3"),
         (&format!("json_get_str({raw}, 'title')"), "x"),
         (&format!("json_get_str({raw}, 'service', 'names', 1)"), "b"),
-        (&format!("{raw} ? 'title'"), "true"),
+        (&format!("json_contains({raw}, 'title')"), "true"),
         ("json_get_str('not json', 'title')", "null"),
     ])
     .await;
