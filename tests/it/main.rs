@@ -1,1 +1,3 @@
 //! Tests that cross rooms.
+
+mod sql_logic;

@@ -19,22 +19,26 @@ fn main() {
         Unit::Versions,
         Unit::Distinct,
     ] {
+        let ids: Vec<String> = (0..ROWS / 2)
+            .map(|n| format!("{:032x}", finding(n)))
+            .collect();
+        let accounts: Vec<String> = (0..5_000).map(|n| format!("{n:012}")).collect();
         let started = Instant::now();
         let mut rows = Observations::new();
         for n in 0..ROWS {
             // Half a million findings with two versions each, spread over 30 days out of order, in 5,000 accounts.
             let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let finding = u128::from((n / 2).wrapping_mul(0xd134_2543_de82_ef95)) << 17;
-            let account = format!("{:012}", n / 2 % 5_000);
+            let finding = finding(n / 2);
+            let account = &accounts[(n / 2 % 5_000) as usize];
             rows.push(&Observation {
                 event_time: (mixed % (30 * 86_400)) as i64 * SECOND,
                 finding: FindingKey(finding),
-                version: VersionHash(finding ^ u128::from(n)),
+                version: VersionHash(finding ^ u128::from(n.wrapping_mul(0x2545_f491_4f6c_dd1d))),
                 increase: (mixed >> 60) as i64,
                 value: (unit == Unit::Distinct).then_some(account.as_str()),
-                account_id: &account,
+                account_id: account,
                 region: ["eu-west-1", "us-east-1"][(n / 2 % 2) as usize],
-                finding_id: &format!("{finding:032x}"),
+                finding_id: &ids[(n / 2) as usize],
                 severity: Label::of((mixed % 10) as f64),
             });
         }
@@ -65,4 +69,9 @@ fn main() {
                 .sum::<u64>(),
         );
     }
+}
+
+fn finding(n: u64) -> u128 {
+    let low = n.wrapping_mul(0xd134_2543_de82_ef95);
+    u128::from(low) << 64 | u128::from(low.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }

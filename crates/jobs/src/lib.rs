@@ -1,1 +1,69 @@
-//! placeholder
+//! Asks the lake the questions in `sql/`: views, trends, alert rules, investigations, and whatever a person types.
+//!
+//! The cast: a [`Library`] is the files of `sql/`, a [`Script`] one of them with its header read; a [`Session`] is one look
+//! at the lake, an [`Answer`] the rows of one question, a [`QueryError`] the word that is wrong.
+//!
+//! The flow: [`Session::open`] takes the tables at their present versions and lays the views over them; [`Session::sql`]
+//! asks what a person typed, [`Session::run`] what a script asks. Both only read, in bounded memory and time.
+
+mod answer;
+mod bind;
+mod complete;
+mod functions;
+mod mistake;
+mod params;
+mod script;
+mod session;
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::SessionState;
+
+pub use answer::Answer;
+pub use complete::{Candidate, Names, What, complete};
+pub use mistake::{Place, QueryError, Remedy};
+pub use params::{Given, Parameter, ParameterType, Value};
+pub use script::{Header, Kind, Library, Script, ScriptError, Source};
+pub use session::{Limits, Opened, Session, sql_name};
+
+/// Why a session cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// A file of `sql/` cannot be read or has a wrong header. Repair it.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    /// The SQL of a file is wrong. Repair it.
+    #[error("{file}:{error}")]
+    Query {
+        /// Which file.
+        file: String,
+        /// Its text, for [`QueryError::render`].
+        text: Arc<str>,
+        /// What is wrong.
+        error: QueryError,
+    },
+    /// The lake cannot be read.
+    #[error("cannot open the lake's tables")]
+    Lake(#[from] lake::LakeError),
+    /// DataFusion did not set up.
+    #[error("cannot set up the query engine")]
+    Engine(#[from] DataFusionError),
+}
+
+fn function_names(state: &SessionState) -> Vec<String> {
+    let scalar = state.scalar_functions().keys();
+    let aggregate = state.aggregate_functions().keys();
+    let window = state.window_functions().keys();
+    let mut names: Vec<String> = scalar
+        .chain(aggregate)
+        .chain(window)
+        .chain(state.higher_order_functions().keys())
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}

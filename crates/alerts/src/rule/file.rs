@@ -63,7 +63,7 @@ impl Reader {
                 "the file must begin with a block comment `/* ... */` that holds the rule's header";
             return self.mistake(place(text, open), header);
         }
-        let Some(end) = text[open..].find("*/").map(|len| open + len) else {
+        let Some(end) = text[open + 2..].find("*/").map(|len| open + 2 + len) else {
             return self.mistake(
                 place(text, open),
                 "the header's comment is never closed; `*/` is missing",

@@ -1,6 +1,7 @@
 //! Rule files, good and bad.
 
 use finding::Label;
+use proptest::prelude::*;
 
 use super::statement;
 use crate::{Count, Period, Rule};
@@ -428,4 +429,28 @@ fn a_revision_changes_with_the_meaning_alone() {
     let two = |columns: &str| revision(&GOOD.replace("[remote_ip]", columns));
     assert_eq!(two("[a, b]"), two("[b, a]"));
     assert_ne!(two("[ab]"), two("[a, b]"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the text: a rule, or mistakes that lie within it, each in one line.
+    #[test]
+    fn reading_never_panics(
+        garbage in "[-/*'\"`$;:,#&|>!{}\\[\\]\\\\ \r\n\te0-9a-cä\u{feff}]{0,40}",
+        at in 0..GOOD.len(),
+        cut in 0..GOOD.len(),
+    ) {
+        for text in [garbage.clone(), format!("/*{garbage}"), format!("{}{garbage}{}", &GOOD[..at], &GOOD[cut..])] {
+            if let Err(error) = Rule::parse("burst", &text) {
+                prop_assert!(!error.mistakes.is_empty());
+                for mistake in error.mistakes {
+                    prop_assert!(mistake.line >= 1 && mistake.line <= text.split(['\n', '\r']).count() + 1, "{mistake} in {text:?}");
+                    prop_assert!(mistake.column >= 1, "{mistake} in {text:?}");
+                    prop_assert!(!mistake.message.chars().any(char::is_control), "{mistake:?} in {text:?}");
+                }
+            }
+            let _ = statement::normal(&text);
+        }
+    }
 }

@@ -142,6 +142,15 @@ fn what_lies_between_two_windows_does_not_contribute() {
 }
 
 #[test]
+fn spans_that_touch_are_one() {
+    for (second, spans) in [(10, &[(-10, 10)][..]), (11, &[(-10, 0), (1, 11)])] {
+        let rows = [seen(0, 1, 1), seen(second, 2, 2)];
+        let episodes = sweep(&terms(Unit::Findings, 1, 10, 20), &mut observations(&rows));
+        assert_eq!(episodes[0].spans, spans);
+    }
+}
+
+#[test]
 fn many_spans_become_one_and_say_so() {
     let rows: Vec<Seen> = (0..60).map(|n| seen(i64::from(n) * 10, n, n)).collect();
     let episodes = sweep(&terms(Unit::Findings, 1, 5, 10), &mut observations(&rows));

@@ -153,7 +153,10 @@ impl<'v> Walk<'v> {
         self.handed_out += 1;
     }
 
+    /// White space at the end belongs to what lies between documents.
     pub(super) fn reject(&mut self, bytes: &[u8], reason: &str) {
+        let end = bytes.iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')).map_or(0, |at| at + 1);
+        let bytes = &bytes[..end];
         self.hand_out(Decoded::Reject(Reject { bytes, reason: reason.to_owned() }));
     }
 

@@ -1,0 +1,43 @@
+//! Lists the files of `sql/` so that the binary carries them.
+
+#![allow(clippy::print_stdout, reason = "cargo reads it")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+const FOLDERS: [&str; 4] = ["views", "trends", "alerts", "investigations"];
+
+fn main() -> io::Result<()> {
+    let sql = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../sql")
+        .canonicalize()?;
+    let mut list = String::from("&[\n");
+    for folder in FOLDERS {
+        println!("cargo::rerun-if-changed={}", sql.join(folder).display());
+        for file in sql_files(&sql.join(folder))? {
+            println!("cargo::rerun-if-changed={}", file.display());
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            writeln!(
+                list,
+                "    ({folder:?}, {stem:?}, include_str!({:?})),",
+                file.display().to_string()
+            )
+            .expect("a String takes all text");
+        }
+    }
+    list.push(']');
+    fs::write(
+        PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("sql.rs"),
+        list,
+    )
+}
+
+fn sql_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,104 @@
+//! Functions that GuardDuty's questions need and DataFusion has not: addresses, severity, account names, JSON in `raw`.
+
+mod accounts;
+mod ip;
+mod severity;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, LargeStringArray, StringArray, StringViewArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+use datafusion::prelude::SessionContext;
+
+pub(crate) use accounts::{AccountNames, COLUMNS as ACCOUNT_COLUMNS};
+
+/// All functions of ours, and those of `datafusion-functions-json`, become known to the session.
+pub(crate) fn register(context: &mut SessionContext, names: &Arc<AccountNames>) -> Result<()> {
+    let ours = ip::Ip::ALL
+        .into_iter()
+        .map(|what| ScalarUDF::from(ip::IpFunction::new(what)));
+    let ours = ours.chain([ScalarUDF::from(severity::SeverityLabel::default())]);
+    for function in ours.chain(accounts::functions(names)) {
+        context.register_udf(function);
+    }
+    datafusion_functions_json::register_all(context)
+}
+
+/// Text of any of Arrow's three string types, row by row.
+enum Texts<'a> {
+    Utf8(&'a StringArray),
+    Large(&'a LargeStringArray),
+    View(&'a StringViewArray),
+}
+
+impl<'a> Texts<'a> {
+    /// `array` must have passed [`text_type`].
+    fn of(array: &'a ArrayRef) -> Texts<'a> {
+        match array.data_type() {
+            DataType::LargeUtf8 => Texts::Large(array.as_string()),
+            DataType::Utf8View => Texts::View(array.as_string_view()),
+            _ => Texts::Utf8(array.as_string()),
+        }
+    }
+
+    fn get(&self, row: usize) -> Option<&'a str> {
+        match self {
+            Texts::Utf8(array) => array.is_valid(row).then(|| array.value(row)),
+            Texts::Large(array) => array.is_valid(row).then(|| array.value(row)),
+            Texts::View(array) => array.is_valid(row).then(|| array.value(row)),
+        }
+    }
+}
+
+/// The string type to hand a text argument over in: its own, or plain text for dictionaries, nulls and numbers.
+fn text_type(given: &DataType) -> DataType {
+    match given {
+        DataType::LargeUtf8 | DataType::Utf8View => given.clone(),
+        DataType::Dictionary(_, values) => text_type(values),
+        _ => DataType::Utf8,
+    }
+}
+
+/// Runs `rows` over the arguments as arrays; constant arguments give a constant.
+fn over_arrays(
+    args: ScalarFunctionArgs,
+    rows: impl FnOnce(&[ArrayRef], usize) -> Result<ArrayRef>,
+) -> Result<ColumnarValue> {
+    let constant = args
+        .args
+        .iter()
+        .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+    let len = if constant { 1 } else { args.number_rows };
+    let arrays = args
+        .args
+        .iter()
+        .map(|arg| {
+            let array = arg.to_array(len)?;
+            match array.data_type() {
+                DataType::Dictionary(_, values) => Ok(cast(&array, values)?),
+                _ => Ok(array),
+            }
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let result = rows(&arrays, len)?;
+    if constant {
+        Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+            &result, 0,
+        )?))
+    } else {
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+/// The text of a constant argument, if it is one.
+fn constant_text(arg: Option<&ColumnarValue>) -> Option<Option<String>> {
+    match arg {
+        Some(ColumnarValue::Scalar(value)) => Some(value.try_as_str().flatten().map(str::to_owned)),
+        _ => None,
+    }
+}

@@ -1,0 +1,367 @@
+//! What is wrong with a query, pointing at the word: DataFusion's errors told to a person.
+
+use std::fmt;
+
+use datafusion::common::diagnostic::Diagnostic;
+use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use crate::complete::Names;
+
+/// Why a query gives no answer, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryError {
+    /// What to do about it.
+    pub kind: Remedy,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// Where in the text, if that is known.
+    pub place: Option<Place>,
+    /// What may have been meant.
+    pub help: Option<String>,
+}
+
+/// What the asker should do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Correct the query.
+    Correct,
+    /// Do not ask for changes: SQL access is read-only.
+    ReadOnly,
+    /// Ask for less, or allow more memory, disk or time.
+    AskForLess,
+    /// Try again: the store did not answer.
+    Retry,
+    /// Report it to us.
+    Report,
+}
+
+/// A word in a text. Lines and columns count from 1, columns and length in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Line.
+    pub line: u64,
+    /// Column.
+    pub column: u64,
+    /// How many characters, at least 1.
+    pub length: u64,
+}
+
+impl QueryError {
+    /// A mistake in the query.
+    pub(crate) fn correct(message: impl Into<String>, place: Option<Place>) -> QueryError {
+        QueryError {
+            kind: Remedy::Correct,
+            message: message.into(),
+            place,
+            help: None,
+        }
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> QueryError {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// From DataFusion's error about `sql`.
+    pub(crate) fn of(error: &DataFusionError, sql: &str, names: &Names) -> QueryError {
+        let words = Words::of(sql);
+        let diagnostic = error.diagnostic();
+        let spot = diagnostic
+            .and_then(|d| d.span)
+            .map(|span| words.at(span.start.line, span.start.column));
+        let root = error.find_root();
+        let kind = remedy(root);
+        let told = match root {
+            DataFusionError::SchemaError(problem, _) => schema_problem(problem, names),
+            DataFusionError::SQL(problem, _) => syntax_problem(&problem.to_string(), &words),
+            _ => None,
+        };
+        let told = told
+            .or_else(|| unknown_table(&root.message(), names))
+            .or_else(|| unknown_function(&root.message(), names));
+        let told = told.unwrap_or_else(|| Told {
+            message: sentence(&root.message()),
+            ..Told::default()
+        });
+        let place = spot
+            .or(told.place)
+            .or_else(|| told.word.as_deref().and_then(|word| words.find(word)));
+        let help = told.help.or_else(|| diagnostic.and_then(first_help));
+        QueryError {
+            kind,
+            message: told.message,
+            place,
+            help,
+        }
+    }
+
+    /// The error with the line it is about and a caret under the word. `name` is what the text is called: a file, `query`.
+    pub fn render(&self, name: &str, sql: &str) -> String {
+        let mut out = format!("error: {}\n", self.message);
+        if let Some(place) = self.place {
+            let line = sql.lines().nth(place.line as usize - 1).unwrap_or_default();
+            let number = place.line.to_string();
+            let margin = " ".repeat(number.len());
+            let indent: String = line
+                .chars()
+                .take(place.column as usize - 1)
+                .map(|c| if c == '\t' { '\t' } else { ' ' })
+                .collect();
+            let carets = "^".repeat(place.length as usize);
+            let shown: String = line
+                .chars()
+                .map(|c| {
+                    if c.is_control() && c != '\t' {
+                        '\u{fffd}'
+                    } else {
+                        c
+                    }
+                })
+                .collect();
+            out.push_str(&format!(
+                "{margin}--> {name}:{}:{}\n",
+                place.line, place.column
+            ));
+            out.push_str(&format!(
+                "{margin} |\n{number} | {shown}\n{margin} | {indent}{carets}\n"
+            ));
+        }
+        if let Some(help) = &self.help {
+            out.push_str(&format!("help: {help}\n"));
+        }
+        out
+    }
+}
+
+/// One line: `3:9: no column "x" (did you mean "y"?)`.
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = self.place {
+            write!(f, "{}:{}: ", place.line, place.column)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, " ({help})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for QueryError {}
+
+#[derive(Default)]
+struct Told {
+    message: String,
+    word: Option<String>,
+    place: Option<Place>,
+    help: Option<String>,
+}
+
+fn remedy(root: &DataFusionError) -> Remedy {
+    match root {
+        DataFusionError::ResourcesExhausted(_) => Remedy::AskForLess,
+        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => Remedy::Retry,
+        DataFusionError::Internal(_) => Remedy::Report,
+        DataFusionError::Plan(message)
+            if message.contains("not supported: ") && is_refusal(message) =>
+        {
+            Remedy::ReadOnly
+        }
+        _ => Remedy::Correct,
+    }
+}
+
+fn is_refusal(message: &str) -> bool {
+    ["DDL not", "DML not", "Statement not"]
+        .iter()
+        .any(|start| message.starts_with(start))
+}
+
+fn schema_problem(problem: &SchemaError, names: &Names) -> Option<Told> {
+    match problem {
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => {
+            let in_reach: Vec<&str> = valid_fields
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect();
+            let elsewhere = names.columns().any(|column| column == field.name)
+                && !in_reach.contains(&field.name.as_str());
+            let help = closest(&field.name, in_reach.iter().copied())
+                .map(did_you_mean)
+                .or_else(|| {
+                    let tables = names.tables_with(&field.name);
+                    (elsewhere && !tables.is_empty())
+                        .then(|| format!("{} has it", tables.join(", ")))
+                });
+            Some(Told {
+                message: format!("no column \"{}\"", field.name),
+                word: Some(field.name.clone()),
+                place: None,
+                help,
+            })
+        }
+        SchemaError::AmbiguousReference { field } => Some(Told {
+            message: format!("column \"{}\" is in more than one table", field.name),
+            word: Some(field.name.clone()),
+            place: None,
+            help: Some("write table.column".to_owned()),
+        }),
+        _ => None,
+    }
+}
+
+/// `... at Line: 3, Column: 9`, as sqlparser ends its messages.
+fn syntax_problem(text: &str, words: &Words) -> Option<Told> {
+    let text = text.trim_start_matches("sql parser error: ");
+    let (message, place) = match text.rsplit_once(" at Line: ") {
+        Some((message, at)) => {
+            let (line, column) = at.split_once(", Column: ")?;
+            let column: String = column.chars().take_while(char::is_ascii_digit).collect();
+            (
+                message,
+                Some(words.at(line.parse().ok()?, column.parse().ok()?)),
+            )
+        }
+        None => (text, text.contains("EOF").then(|| words.end())),
+    };
+    Some(Told {
+        message: sentence(message.trim_end_matches("found: ")),
+        place,
+        ..Told::default()
+    })
+}
+
+fn unknown_table(message: &str, names: &Names) -> Option<Told> {
+    let (before, _) = message.split_once("' not found")?;
+    let full = before.rsplit_once("table '")?.1;
+    let name = full.rsplit('.').next()?;
+    let help = match name.contains('/') {
+        true => Some("files cannot be read from SQL; load them with ingest".to_owned()),
+        false => closest(name, names.tables()).map(did_you_mean),
+    };
+    Some(Told {
+        message: format!("no table \"{name}\""),
+        word: Some(name.to_owned()),
+        place: None,
+        help,
+    })
+}
+
+fn unknown_function(message: &str, names: &Names) -> Option<Told> {
+    let name = message
+        .strip_prefix("Invalid function '")?
+        .split_once('\'')?
+        .0;
+    let help = closest(name, names.functions()).map(did_you_mean);
+    Some(Told {
+        message: format!("no function \"{name}\""),
+        word: Some(name.to_owned()),
+        place: None,
+        help,
+    })
+}
+
+fn first_help(diagnostic: &Diagnostic) -> Option<String> {
+    diagnostic.helps.first().map(|help| help.message.clone())
+}
+
+fn did_you_mean(name: &str) -> String {
+    format!("did you mean \"{name}\"?")
+}
+
+/// The name that a misspelt word most likely was: at most a third of it wrong.
+pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let allowed = (word.chars().count() / 3).max(1);
+    names
+        .map(|name| (strsim::osa_distance(&word, &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// DataFusion's wording on one line, without its line breaks and trailing full stop.
+fn sentence(message: &str) -> String {
+    let text = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.trim_end_matches('.').to_owned()
+}
+
+/// The words of a text and where they stand.
+pub(crate) struct Words {
+    tokens: Vec<TokenWithSpan>,
+    end: (u64, u64),
+}
+
+impl Words {
+    pub(crate) fn of(sql: &str) -> Words {
+        let mut tokens = Vec::new();
+        // What comes before a broken token is still of use.
+        let _ =
+            Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location_into_buf(&mut tokens);
+        tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+        let line = sql.matches('\n').count() as u64 + 1;
+        let column = sql.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
+        Words {
+            tokens,
+            end: (line, column),
+        }
+    }
+
+    /// The token that begins at, or covers, a position.
+    pub(crate) fn at(&self, line: u64, column: u64) -> Place {
+        let covers = |token: &&TokenWithSpan| {
+            let (start, end) = (token.span.start, token.span.end);
+            (start.line, start.column) <= (line, column) && (line, column) < (end.line, end.column)
+        };
+        match self.tokens.iter().find(covers) {
+            Some(token) => place(token),
+            None => Place {
+                line: line.max(1),
+                column: column.max(1),
+                length: 1,
+            },
+        }
+    }
+
+    /// The first token that is this word, whatever its case or quotes.
+    pub(crate) fn find(&self, word: &str) -> Option<Place> {
+        let is_it = |token: &&TokenWithSpan| match &token.token {
+            Token::Word(found) => found.value.eq_ignore_ascii_case(word),
+            Token::SingleQuotedString(found) | Token::Placeholder(found) => found == word,
+            _ => false,
+        };
+        self.tokens.iter().find(is_it).map(place)
+    }
+
+    /// The first word of all.
+    pub(crate) fn first(&self) -> Option<Place> {
+        self.tokens.first().map(place)
+    }
+
+    fn end(&self) -> Place {
+        Place {
+            line: self.end.0,
+            column: self.end.1,
+            length: 1,
+        }
+    }
+}
+
+fn place(token: &TokenWithSpan) -> Place {
+    let (start, end) = (token.span.start, token.span.end);
+    let length = if start.line == end.line {
+        end.column.saturating_sub(start.column).max(1)
+    } else {
+        1
+    };
+    Place {
+        line: start.line,
+        column: start.column,
+        length,
+    }
+}

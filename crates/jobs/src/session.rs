@@ -1,0 +1,424 @@
+//! One look at the lake: its tables at fixed versions, the views over them, and read-only SQL in bounded memory and time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use datafusion::catalog::TableProvider;
+use datafusion::common::DataFusionError;
+use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::functions_aggregate::expr_fn::max;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
+use datafusion::sql::parser::Statement;
+use lake::Table;
+use lake::schema::timestamp;
+
+use crate::answer::Answer;
+use crate::bind::{bind, parameters};
+use crate::complete::Names;
+use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
+use crate::mistake::{QueryError, Words};
+use crate::params::{Given, Value};
+use crate::script::{Kind, Library, Script};
+use crate::{JobsError, function_names};
+
+/// How much a session may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of memory for sorting, grouping and joining, all queries of the session together. What does not fit is spilled
+    /// to disk where that is possible; else the query ends with an error.
+    pub memory: usize,
+    /// Where to spill; the system's folder for temporary files if `None`.
+    pub spill_folder: Option<PathBuf>,
+    /// Bytes that may be spilled.
+    pub spill: u64,
+    /// How long one query may take, planning and reading of results included.
+    pub time: Option<Duration>,
+    /// How many parts a query is worked on in; the number of processors if `None`.
+    pub partitions: Option<usize>,
+}
+
+impl Default for Limits {
+    /// 1 GiB of memory, 20 GiB of disk, no limit of time.
+    fn default() -> Limits {
+        Limits {
+            memory: 1 << 30,
+            spill_folder: None,
+            spill: 20 << 30,
+            time: None,
+            partitions: None,
+        }
+    }
+}
+
+/// A table of the lake at one version.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Which.
+    pub table: Table,
+    /// Its rows.
+    pub provider: Arc<dyn TableProvider>,
+    /// The Delta version they are of; `None` for rows in memory.
+    pub version: Option<i64>,
+}
+
+/// One look at the lake. What is written to the lake later is not seen: open another.
+pub struct Session {
+    context: SessionContext,
+    names: Names,
+    versions: HashMap<Table, i64>,
+    library: Library,
+    limits: Limits,
+}
+
+impl Session {
+    /// A session over rows in memory; tables that are not named are empty.
+    pub async fn in_memory(
+        rows: Vec<(Table, Vec<RecordBatch>)>,
+        library: &Library,
+        limits: &Limits,
+    ) -> Result<Session, JobsError> {
+        let in_memory = |table: Table, rows: Vec<RecordBatch>| -> Result<Opened, DataFusionError> {
+            let provider = Arc::new(MemTable::try_new(table.schema(), vec![rows])?);
+            Ok(Opened {
+                table,
+                provider,
+                version: None,
+            })
+        };
+        let mut rows: HashMap<Table, Vec<RecordBatch>> = rows.into_iter().collect();
+        let tables = Table::ALL
+            .into_iter()
+            .map(|table| in_memory(table, rows.remove(&table).unwrap_or_default()));
+        Session::over(tables.collect::<Result<_, _>>()?, library, limits).await
+    }
+
+    /// A session over any tables.
+    pub async fn over(
+        tables: Vec<Opened>,
+        library: &Library,
+        limits: &Limits,
+    ) -> Result<Session, JobsError> {
+        let state = SessionStateBuilder::new()
+            .with_config(config(limits))
+            .with_runtime_env(runtime(limits)?)
+            .with_default_features()
+            .build();
+        let mut context = SessionContext::new_with_state(state);
+        let mut versions = HashMap::new();
+        for opened in tables {
+            context.register_table(sql_name(opened.table), opened.provider)?;
+            versions.extend(opened.version.map(|version| (opened.table, version)));
+        }
+        let accounts = context
+            .table(sql_name(Table::Accounts))
+            .await?
+            .select_columns(&ACCOUNT_COLUMNS)?;
+        let names = AccountNames::read(&accounts.collect().await?)?;
+        functions::register(&mut context, &Arc::new(names))?;
+        let mut session = Session {
+            context,
+            names: Names::default(),
+            versions,
+            library: library.clone(),
+            limits: limits.clone(),
+        };
+        session.names.functions = function_names(&session.context.state());
+        session.register_views().await?;
+        Ok(session)
+    }
+
+    /// The Delta version that a table is seen at.
+    pub fn version(&self, table: Table) -> Option<i64> {
+        self.versions.get(&table).copied()
+    }
+
+    /// What can be named in a query.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The files of `sql/` that the session was opened with.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// DataFusion's own session, for those who build plans by hand. Nothing stops such a plan from writing.
+    pub fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// Asks one read-only question. Parameters are read as [`Value::guess`] says.
+    pub async fn sql(&self, sql: &str, given: &Given) -> Result<Answer, QueryError> {
+        let values = given
+            .iter()
+            .map(|(name, text)| (name.clone(), Value::guess(text)))
+            .collect();
+        self.ask(sql, &values).await
+    }
+
+    /// Asks the question of a script. Parameters are read by their declared types; those not given take their defaults.
+    pub async fn run(&self, script: &Script, given: &Given) -> Result<Answer, QueryError> {
+        let values = self.values(script, given).await?;
+        self.ask(&script.source.text, &values).await
+    }
+
+    /// Asks with values at hand.
+    pub async fn ask(
+        &self,
+        sql: &str,
+        values: &BTreeMap<String, Value>,
+    ) -> Result<Answer, QueryError> {
+        let plan = self.plan(sql, values).await?;
+        let stream = async {
+            self.context
+                .execute_logical_plan(plan)
+                .await?
+                .execute_stream()
+                .await
+        };
+        let stream = stream.await.map_err(|error| self.mistake(&error, sql))?;
+        Ok(Answer::new(
+            stream,
+            sql,
+            self.names.clone(),
+            self.limits.time,
+        ))
+    }
+
+    /// The plan of a query that only reads.
+    pub(crate) async fn plan(
+        &self,
+        sql: &str,
+        values: &BTreeMap<String, Value>,
+    ) -> Result<LogicalPlan, QueryError> {
+        let mistake = |error: DataFusionError| self.mistake(&error, sql);
+        let mut statement = self.parse(sql)?;
+        bind(&mut statement, values, sql)?;
+        let plan = self
+            .context
+            .state()
+            .statement_to_plan(statement)
+            .await
+            .map_err(mistake)?;
+        let read_only = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        read_only.verify_plan(&plan).map_err(|error| {
+            let told = self.mistake(&error, sql);
+            QueryError {
+                message: format!("SQL is read-only here: {}", told.message),
+                place: first_word(sql),
+                ..told
+            }
+        })?;
+        Ok(plan)
+    }
+
+    /// A DataFusion error about `sql`, told to a person.
+    pub(crate) fn mistake(&self, error: &DataFusionError, sql: &str) -> QueryError {
+        QueryError::of(error, sql, &self.names)
+    }
+
+    /// One statement, parsed.
+    pub(crate) fn parse(&self, sql: &str) -> Result<Statement, QueryError> {
+        let state = self.context.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        state
+            .sql_to_statement(sql, &dialect)
+            .map_err(|error| match error.find_root() {
+                DataFusionError::NotImplemented(_) => {
+                    QueryError::correct("one statement at a time", None)
+                }
+                DataFusionError::Plan(_) => QueryError::correct("there is no query here", None),
+                _ => self.mistake(&error, sql),
+            })
+    }
+
+    /// The newest event time in the lake in UTC microseconds; 0 for an empty lake.
+    pub async fn newest(&self) -> Result<i64, QueryError> {
+        let newest = async {
+            let findings = self.context.table(sql_name(Table::Findings)).await?;
+            let batches = findings
+                .aggregate(vec![], vec![max(col("event_time"))])?
+                .collect()
+                .await?;
+            let newest = batches
+                .first()
+                .map(|batch| cast(batch.column(0), &timestamp()))
+                .transpose()?;
+            let newest = newest
+                .as_ref()
+                .map(|column| column.as_primitive::<TimestampMicrosecondType>());
+            Ok(newest
+                .filter(|column| column.len() == 1 && column.is_valid(0))
+                .map_or(0, |column| column.value(0)))
+        };
+        newest
+            .await
+            .map_err(|error: DataFusionError| self.mistake(&error, ""))
+    }
+
+    async fn values(
+        &self,
+        script: &Script,
+        given: &Given,
+    ) -> Result<BTreeMap<String, Value>, QueryError> {
+        let declared = &script.header.parameters;
+        let undeclared = given
+            .iter()
+            .filter(|(name, _)| !declared.iter().any(|p| p.name == **name));
+        // `bind` says which names there are when one of these is unknown.
+        let mut values: BTreeMap<String, Value> = undeclared
+            .map(|(name, text)| (name.clone(), Value::guess(text)))
+            .collect();
+        let mut newest = None;
+        for parameter in declared {
+            let Some(text) = given.get(&parameter.name).or(parameter.default.as_ref()) else {
+                continue;
+            };
+            if parameter.kind.is_relative(text) && newest.is_none() {
+                newest = Some(self.newest().await?);
+            }
+            let value = parameter.kind.read(text, newest.unwrap_or_default());
+            let value = value.map_err(|why| {
+                QueryError::correct(format!("parameter {}: {why}", parameter.name), None)
+            })?;
+            values.insert(parameter.name.clone(), value);
+        }
+        Ok(values)
+    }
+
+    /// Views may select from each other: each is planned once those that it names are there.
+    async fn register_views(&mut self) -> Result<(), JobsError> {
+        self.refresh_names().await?;
+        let mut waiting = self.library.scripts(Kind::View)?;
+        while !waiting.is_empty() {
+            let missing: BTreeSet<String> = waiting
+                .iter()
+                .map(|view| view.source.name.clone())
+                .collect();
+            let (mut later, before) = (Vec::new(), waiting.len());
+            for view in waiting {
+                let told = |error| JobsError::Query {
+                    file: view.source.file.clone(),
+                    text: view.source.text.clone(),
+                    error,
+                };
+                let mut statement = self.parse(&view.source.text).map_err(told)?;
+                let state = self.context.state();
+                let tables = state
+                    .resolve_table_references(&statement)
+                    .map_err(|e| told(self.mistake(&e, &view.source.text)))?;
+                if tables.iter().any(|table| missing.contains(table.table())) {
+                    later.push(view);
+                    continue;
+                }
+                if let Some(name) = parameters(&mut statement).into_iter().next() {
+                    let place = Words::of(&view.source.text).find(&format!("${name}"));
+                    return Err(told(QueryError::correct(
+                        "a view takes no parameters",
+                        place,
+                    )));
+                }
+                let plan = self
+                    .plan(&view.source.text, &BTreeMap::new())
+                    .await
+                    .map_err(told)?;
+                let table = ViewTable::new(plan, Some(view.source.text.to_string()));
+                self.context
+                    .register_table(view.source.name.as_str(), Arc::new(table))?;
+            }
+            if later.len() == before {
+                let view = &later[0].source;
+                let error = QueryError::correct("views select from each other in a circle", None);
+                return Err(JobsError::Query {
+                    file: view.file.clone(),
+                    text: view.text.clone(),
+                    error,
+                });
+            }
+            waiting = later;
+            self.refresh_names().await?;
+        }
+        Ok(())
+    }
+
+    async fn refresh_names(&mut self) -> Result<(), JobsError> {
+        let Some(schema) = self
+            .context
+            .catalog("datafusion")
+            .and_then(|catalog| catalog.schema("public"))
+        else {
+            return Ok(());
+        };
+        let mut tables = Vec::new();
+        for name in schema.table_names() {
+            let columns: SchemaRef = self.context.table_provider(name.as_str()).await?.schema();
+            tables.push((
+                name,
+                columns
+                    .fields()
+                    .iter()
+                    .map(|field| field.name().clone())
+                    .collect(),
+            ));
+        }
+        tables.sort();
+        self.names.tables = tables;
+        Ok(())
+    }
+
+    /// All rows of a plan, for callers that know they are few.
+    pub(crate) async fn frame(&self, plan: LogicalPlan) -> DataFrame {
+        DataFrame::new(self.context.state(), plan)
+    }
+}
+
+/// What a table is called in SQL: views may not carry the name of a table, so the history of accounts makes room for one.
+pub fn sql_name(table: Table) -> &'static str {
+    match table {
+        Table::Accounts => "accounts_history",
+        table => table.name(),
+    }
+}
+
+fn first_word(sql: &str) -> Option<crate::Place> {
+    Words::of(sql).first()
+}
+
+fn config(limits: &Limits) -> SessionConfig {
+    let mut config = SessionConfig::new().with_information_schema(true);
+    if let Some(partitions) = limits.partitions {
+        config = config.with_target_partitions(partitions);
+    }
+    let options = config.options_mut();
+    options.execution.time_zone = Some("UTC".to_owned());
+    options.sql_parser.collect_spans = true;
+    config
+}
+
+fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+    let pool = TrackConsumersPool::new(
+        FairSpillPool::new(limits.memory),
+        NonZeroUsize::MIN.saturating_add(2),
+    );
+    let mut builder = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_max_temp_directory_size(limits.spill);
+    if let Some(folder) = &limits.spill_folder {
+        builder = builder.with_temp_file_path(folder);
+    }
+    builder.build_arc()
+}

@@ -1,0 +1,12 @@
+/*
+title: Observations
+description: >
+  What alert rules measure: one row for every version and remote address, so that a finding that names five addresses counts
+  for each of them.
+returns: >
+  All columns of versions, with remote_ip taken from remote_ips; one row with a null remote_ip where there is no address.
+*/
+SELECT
+    * EXCEPT (remote_ip),
+    unnest(CASE WHEN cardinality(remote_ips) > 0 THEN remote_ips ELSE make_array(CAST(NULL AS VARCHAR)) END) AS remote_ip
+FROM versions
