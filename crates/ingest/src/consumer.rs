@@ -1,7 +1,6 @@
 //! Following a Kinesis stream: a task a shard reads, one task decodes and commits rows with positions.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;

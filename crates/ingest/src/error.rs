@@ -1,5 +1,6 @@
 //! Errors of reading and storing, with the file, object or shard they are about.
 
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use lake::LakeError;
 
 /// What went wrong on the way into the lake.
@@ -49,9 +50,9 @@ impl IngestError {
 }
 
 /// One line of what the SDK knows, with the remedy for the common mistakes.
-pub(crate) fn aws_reason<E, R>(error: &aws_sdk_kinesis::error::SdkError<E, R>) -> String
+pub(crate) fn aws_reason<E, R>(error: &SdkError<E, R>) -> String
 where
-    E: aws_sdk_kinesis::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     let remedy = match error.code() {

@@ -38,15 +38,18 @@ pub enum Origin {
 
 /// Expands arguments in the order given, each folder and listing sorted. A source named twice is listed once.
 ///
+/// `s3` may be `None` when no argument starts with `s3://`.
+///
 /// # Errors
 /// An argument that names nothing is an error that names it.
-pub async fn find_sources(arguments: &[String], s3: &(dyn Fn() -> S3Future + Sync)) -> Result<Vec<Source>, IngestError> {
+pub async fn find_sources(arguments: &[String], s3: Option<&Client>) -> Result<Vec<Source>, IngestError> {
     let mut found: Vec<Source> = Vec::new();
     for argument in arguments {
         let more = if argument == "-" {
             vec![Source { uri: "stdin:".to_owned(), etag: None, bytes: 0, origin: Origin::Stdin }]
         } else if let Some(rest) = argument.strip_prefix("s3://") {
-            list_objects(&s3().await, argument, rest).await?
+            let no_client = || IngestError::Argument { given: argument.clone(), reason: "no S3 client".to_owned() };
+            list_objects(s3.ok_or_else(no_client)?, argument, rest).await?
         } else {
             files(argument)?
         };
@@ -58,9 +61,6 @@ pub async fn find_sources(arguments: &[String], s3: &(dyn Fn() -> S3Future + Syn
     }
     Ok(found)
 }
-
-/// A client of S3, made only when an argument needs one.
-pub type S3Future = std::pin::Pin<Box<dyn Future<Output = Client> + Send>>;
 
 fn files(argument: &str) -> Result<Vec<Source>, IngestError> {
     let wrong = |reason: String| IngestError::Argument { given: argument.to_owned(), reason };

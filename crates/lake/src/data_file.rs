@@ -28,7 +28,6 @@ const ROW_GROUP_ROWS: usize = 128 * 1024;
 pub(crate) struct DataFile {
     pub(crate) bytes: Bytes,
     pub(crate) add: Add,
-    pub(crate) rows: usize,
 }
 
 impl DataFile {
@@ -75,7 +74,6 @@ impl FileWriter {
     pub(crate) fn finish(mut self, now_ms: i64) -> Result<DataFile, LakeError> {
         let metadata = self.writer.finish()?;
         let bytes = Bytes::from(self.writer.into_inner()?);
-        let rows = metadata.file_metadata().num_rows() as usize;
         let folder: String = self.partition.iter().map(|(name, value)| format!("{name}={value}/")).collect();
         let add = Add {
             path: format!("{folder}part-{}.zstd.parquet", Uuid::new_v4()),
@@ -85,7 +83,7 @@ impl FileWriter {
             data_change: true,
             stats: Some(stats(self.table, &metadata).to_string()),
         };
-        Ok(DataFile { bytes, add, rows })
+        Ok(DataFile { bytes, add })
     }
 }
 
