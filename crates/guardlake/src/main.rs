@@ -1,2 +1,41 @@
-//! placeholder
-fn main() {}
+//! The guardlake command: reads arguments and settings, plugs the rooms together, maps errors to exit codes.
+
+mod args;
+mod commands;
+mod failure;
+mod output;
+mod settings;
+mod wire_up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return failure::usage(&error),
+    };
+    let settings = match settings::read(&args) {
+        Ok(settings) => settings,
+        Err(failure) => return failure.tell(),
+    };
+    wire_up::log(&settings);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::Failure::io(format!("cannot start: {error}")).tell(),
+    };
+    let outcome = runtime.block_on(commands::run(args, settings));
+    // Reads of standard input cannot be cancelled; a runtime that waits for them would never end.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => failure.tell(),
+    }
+}

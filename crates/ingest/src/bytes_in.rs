@@ -35,11 +35,19 @@ impl<R: Read> Pieces<R> {
         let gzip = first == [0x1f, 0x8b];
         let peeked = io::Cursor::new(first).chain(reader);
         let reader = if gzip {
-            Input::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 18, peeked))))
+            Input::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(
+                1 << 18,
+                peeked,
+            ))))
         } else {
             Input::Plain(peeked)
         };
-        Ok(Pieces { reader, kept: Vec::new(), offset: 0, ended: false })
+        Ok(Pieces {
+            reader,
+            kept: Vec::new(),
+            offset: 0,
+            ended: false,
+        })
     }
 
     /// Uncompressed bytes handed out so far.
@@ -66,7 +74,10 @@ impl<R: Read> Pieces<R> {
 
     fn hand_out(&mut self, rest: Vec<u8>) -> Piece {
         let bytes = std::mem::replace(&mut self.kept, rest);
-        let piece = Piece { offset: self.offset, bytes };
+        let piece = Piece {
+            offset: self.offset,
+            bytes,
+        };
         self.offset += piece.bytes.len() as u64;
         piece
     }
@@ -90,7 +101,9 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Vec<(u64, usize)> {
         let mut pieces = Pieces::new(bytes).unwrap();
-        std::iter::from_fn(|| pieces.next().unwrap()).map(|piece| (piece.offset, piece.bytes.len())).collect()
+        std::iter::from_fn(|| pieces.next().unwrap())
+            .map(|piece| (piece.offset, piece.bytes.len()))
+            .collect()
     }
 
     #[test]
@@ -99,8 +112,16 @@ mod tests {
         let text = line.repeat(9_000);
         let pieces = read(text.as_bytes());
         assert!(pieces.len() > 1);
-        assert!(pieces.iter().all(|(offset, length)| *offset % 1008 == 0 && length % 1008 == 0), "{pieces:?}");
-        assert_eq!(pieces.iter().map(|(_, length)| length).sum::<usize>(), text.len());
+        assert!(
+            pieces
+                .iter()
+                .all(|(offset, length)| *offset % 1008 == 0 && length % 1008 == 0),
+            "{pieces:?}"
+        );
+        assert_eq!(
+            pieces.iter().map(|(_, length)| length).sum::<usize>(),
+            text.len()
+        );
 
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(text.as_bytes()).unwrap();

@@ -7,7 +7,10 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use finding::{Decoded, Fill, Limits};
-use lake::{Encoder, Lake, LakeError, Ledger, Position, Provenance, SequenceNumber, ShardKey, Writer, WriterOptions};
+use lake::{
+    Encoder, Lake, LakeError, Ledger, Position, Provenance, SequenceNumber, ShardKey, Writer,
+    WriterOptions,
+};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -73,13 +76,24 @@ pub async fn consume(
 /// ARN and creation time: a stream deleted and made again under its name is another stream.
 async fn stream_identity(client: &Client, name: &str) -> Result<String, IngestError> {
     let doing = || format!("describe stream `{name}`");
-    let summary = client.describe_stream_summary().stream_name(name).send().await;
-    let summary = summary.map_err(|e| IngestError::Aws { doing: doing(), reason: aws_reason(&e) })?;
+    let summary = client
+        .describe_stream_summary()
+        .stream_name(name)
+        .send()
+        .await;
+    let summary = summary.map_err(|e| IngestError::Aws {
+        doing: doing(),
+        reason: aws_reason(&e),
+    })?;
     let summary = summary.stream_description_summary();
-    let (Some(arn), Some(created)) =
-        (summary.map(|s| s.stream_arn()), summary.map(|s| s.stream_creation_timestamp().as_nanos() / 1_000_000))
-    else {
-        return Err(IngestError::Aws { doing: doing(), reason: "the answer holds no description".to_owned() });
+    let (Some(arn), Some(created)) = (
+        summary.map(|s| s.stream_arn()),
+        summary.map(|s| s.stream_creation_timestamp().as_nanos() / 1_000_000),
+    ) else {
+        return Err(IngestError::Aws {
+            doing: doing(),
+            reason: "the answer holds no description".to_owned(),
+        });
     };
     Ok(format!("{arn}@{created}"))
 }
@@ -109,7 +123,13 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(client: Client, options: &'a StreamOptions, source: String, writer: Writer, progress: &'a Progress) -> Run<'a> {
+    fn new(
+        client: Client,
+        options: &'a StreamOptions,
+        source: String,
+        writer: Writer,
+        progress: &'a Progress,
+    ) -> Run<'a> {
         let encoder = writer.encoder();
         Run {
             client,
@@ -161,8 +181,13 @@ impl<'a> Run<'a> {
     async fn start_shards(&mut self, to_run: &mpsc::Sender<Page>) -> Result<(), IngestError> {
         let listed = list_shards(&self.client, &self.options.name).await?;
         for shard in &listed {
-            if self.writer.position(&self.key(&shard.id)).is_some_and(|position| position.ended) {
-                self.shards.insert(shard.id.clone(), shards::Progress::Ended);
+            if self
+                .writer
+                .position(&self.key(&shard.id))
+                .is_some_and(|position| position.ended)
+            {
+                self.shards
+                    .insert(shard.id.clone(), shards::Progress::Ended);
             }
         }
         for shard_id in plan_start(&listed, &self.shards) {
@@ -172,7 +197,9 @@ impl<'a> Run<'a> {
                 client: self.client.clone(),
                 stream: self.options.name.clone(),
                 shard_id: shard_id.clone(),
-                last: position.and_then(|position| position.sequence_number).map(|number| number.to_string()),
+                last: position
+                    .and_then(|position| position.sequence_number)
+                    .map(|number| number.to_string()),
                 idle_poll: self.options.idle_poll,
                 to_run: to_run.clone(),
             };
@@ -183,7 +210,10 @@ impl<'a> Run<'a> {
     }
 
     fn key(&self, shard_id: &str) -> ShardKey {
-        ShardKey { source: self.source.clone(), shard_id: shard_id.to_owned() }
+        ShardKey {
+            source: self.source.clone(),
+            shard_id: shard_id.to_owned(),
+        }
     }
 
     fn take(&mut self, page: Page) -> Result<(), IngestError> {
@@ -191,15 +221,47 @@ impl<'a> Run<'a> {
         let ingested_at = (self.options.now)();
         // Decoding may read the lake to find duplicates, so this thread says that it may block.
         tokio::task::block_in_place(|| {
-            page.records.iter().try_for_each(|record| append(&mut self.encoder, &self.source, &page.shard_id, record, ingested_at))
+            page.records.iter().try_for_each(|record| {
+                append(
+                    &mut self.encoder,
+                    &self.source,
+                    &page.shard_id,
+                    record,
+                    ingested_at,
+                )
+            })
         })?;
-        Progress::add(&self.progress.documents, self.encoder.ledger().since(before).received);
-        Progress::add(&self.progress.bytes, page.records.iter().map(|record| record.data().as_ref().len() as u64).sum());
-        let last = page.records.last().and_then(|record| SequenceNumber::parse(record.sequence_number()));
+        Progress::add(
+            &self.progress.documents,
+            self.encoder.ledger().since(before).received,
+        );
+        Progress::add(
+            &self.progress.bytes,
+            page.records
+                .iter()
+                .map(|record| record.data().as_ref().len() as u64)
+                .sum(),
+        );
+        let last = page
+            .records
+            .last()
+            .and_then(|record| SequenceNumber::parse(record.sequence_number()));
         if last.is_some() || page.ended {
-            let known = self.moved.get(&page.shard_id).cloned().or_else(|| self.writer.position(&self.key(&page.shard_id)));
-            let sequence_number = last.or_else(|| known.and_then(|position| position.sequence_number));
-            self.moved.insert(page.shard_id, Position { sequence_number, sub_sequence: 0, ended: page.ended });
+            let known = self
+                .moved
+                .get(&page.shard_id)
+                .cloned()
+                .or_else(|| self.writer.position(&self.key(&page.shard_id)));
+            let sequence_number =
+                last.or_else(|| known.and_then(|position| position.sequence_number));
+            self.moved.insert(
+                page.shard_id,
+                Position {
+                    sequence_number,
+                    sub_sequence: 0,
+                    ended: page.ended,
+                },
+            );
             self.oldest.get_or_insert_with(Instant::now);
         }
         Ok(())
@@ -207,14 +269,22 @@ impl<'a> Run<'a> {
 
     fn is_due(&self) -> bool {
         let (bytes, rows) = self.encoder.fill();
-        let age_ms = self.oldest.map_or(0, |oldest| oldest.elapsed().as_millis() as u64);
-        self.options.limits.is_due(Fill { bytes, rows, age_ms: if rows > 0 { age_ms } else { 0 } })
+        let age_ms = self
+            .oldest
+            .map_or(0, |oldest| oldest.elapsed().as_millis() as u64);
+        self.options.limits.is_due(Fill {
+            bytes,
+            rows,
+            age_ms: if rows > 0 { age_ms } else { 0 },
+        })
     }
 
     fn due_at(&self) -> Instant {
         let idle = self.last_commit + BETWEEN_IDLE_COMMITS;
         match self.oldest {
-            Some(oldest) if self.encoder.fill().1 > 0 => oldest + Duration::from_millis(self.options.limits.max_age_ms),
+            Some(oldest) if self.encoder.fill().1 > 0 => {
+                oldest + Duration::from_millis(self.options.limits.max_age_ms)
+            }
             Some(_) => idle,
             None => Instant::now() + BETWEEN_IDLE_COMMITS,
         }
@@ -225,24 +295,39 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let batch = tokio::task::block_in_place(|| self.encoder.finish())?;
-        let positions: Vec<_> =
-            std::mem::take(&mut self.moved).into_iter().map(|(shard_id, position)| (self.key(&shard_id), position)).collect();
+        let positions: Vec<_> = std::mem::take(&mut self.moved)
+            .into_iter()
+            .map(|(shard_id, position)| (self.key(&shard_id), position))
+            .collect();
         let committed = self.writer.commit(batch, &positions).await?;
         self.progress.committed(&committed);
         self.committed += committed.ledger;
         for (shard, position) in positions.iter().filter(|(_, position)| position.ended) {
             tracing::info!(shard = %shard.shard_id, ended = position.ended, "shard read to its end");
-            self.shards.insert(shard.shard_id.clone(), shards::Progress::Ended);
+            self.shards
+                .insert(shard.shard_id.clone(), shards::Progress::Ended);
         }
-        tracing::debug!(version = committed.version, rows = committed.ledger.committed, "committed");
+        tracing::debug!(
+            version = committed.version,
+            rows = committed.ledger.committed,
+            "committed"
+        );
         self.oldest = None;
         self.last_commit = Instant::now();
         Ok(())
     }
 }
 
-fn append(encoder: &mut Encoder, source: &str, shard_id: &str, record: &Record, ingested_at: i64) -> Result<(), LakeError> {
-    let arrived_at = record.approximate_arrival_timestamp().map(|time| (time.as_nanos() / 1_000) as i64);
+fn append(
+    encoder: &mut Encoder,
+    source: &str,
+    shard_id: &str,
+    record: &Record,
+    ingested_at: i64,
+) -> Result<(), LakeError> {
+    let arrived_at = record
+        .approximate_arrival_timestamp()
+        .map(|time| (time.as_nanos() / 1_000) as i64);
     let mut item = 0;
     let mut failure = None;
     finding::decode(record.data().as_ref(), &mut |_, decoded| {
@@ -280,17 +365,19 @@ async fn list_shards(client: &Client, stream: &str) -> Result<Vec<Shard>, Ingest
             Some(token) => request.next_token(token),
             None => request.stream_name(stream),
         };
-        let page = request
-            .send()
-            .await
-            .map_err(|e| IngestError::Aws { doing: format!("list the shards of `{stream}`"), reason: aws_reason(&e) })?;
-        shards.extend(page.shards().iter().map(|shard| Shard {
-            id: shard.shard_id().to_owned(),
-            parents: [shard.parent_shard_id(), shard.adjacent_parent_shard_id()]
-                .into_iter()
-                .flatten()
-                .map(str::to_owned)
-                .collect(),
+        let page = request.send().await.map_err(|e| IngestError::Aws {
+            doing: format!("list the shards of `{stream}`"),
+            reason: aws_reason(&e),
+        })?;
+        shards.extend(page.shards().iter().map(|shard| {
+            Shard {
+                id: shard.shard_id().to_owned(),
+                parents: [shard.parent_shard_id(), shard.adjacent_parent_shard_id()]
+                    .into_iter()
+                    .flatten()
+                    .map(str::to_owned)
+                    .collect(),
+            }
         }));
         next = page.next_token().map(str::to_owned);
         if next.is_none() {
@@ -314,7 +401,13 @@ impl Reader {
         let mut iterator = Some(self.iterator().await?);
         while let Some(at) = iterator {
             let called = Instant::now();
-            let reply = self.client.get_records().shard_iterator(&at).limit(MOST_RECORDS).send().await;
+            let reply = self
+                .client
+                .get_records()
+                .shard_iterator(&at)
+                .limit(MOST_RECORDS)
+                .send()
+                .await;
             let reply = match reply {
                 Ok(reply) => reply,
                 Err(error) => match error.code() {
@@ -323,7 +416,11 @@ impl Reader {
                         iterator = Some(self.iterator().await?);
                         continue;
                     }
-                    Some("ProvisionedThroughputExceededException" | "KMSThrottlingException" | "LimitExceededException") => {
+                    Some(
+                        "ProvisionedThroughputExceededException"
+                        | "KMSThrottlingException"
+                        | "LimitExceededException",
+                    ) => {
                         tracing::debug!(shard = %self.shard_id, "throttled");
                         tokio::time::sleep(BETWEEN_CALLS * 5).await;
                         iterator = Some(at);
@@ -331,7 +428,10 @@ impl Reader {
                     }
                     _ => {
                         let doing = format!("read shard `{}` of `{}`", self.shard_id, self.stream);
-                        return Err(IngestError::Aws { doing, reason: aws_reason(&error) });
+                        return Err(IngestError::Aws {
+                            doing,
+                            reason: aws_reason(&error),
+                        });
                     }
                 },
             };
@@ -342,31 +442,54 @@ impl Reader {
                 self.last = Some(record.sequence_number().to_owned());
             }
             if !empty || ended {
-                let page = Page { shard_id: self.shard_id.clone(), records: reply.records, ended };
+                let page = Page {
+                    shard_id: self.shard_id.clone(),
+                    records: reply.records,
+                    ended,
+                };
                 // Nobody listens when the run is over.
                 if self.to_run.send(page).await.is_err() {
                     return Ok(());
                 }
             }
-            let pause = if empty { self.idle_poll.max(BETWEEN_CALLS) } else { BETWEEN_CALLS };
+            let pause = if empty {
+                self.idle_poll.max(BETWEEN_CALLS)
+            } else {
+                BETWEEN_CALLS
+            };
             tokio::time::sleep_until(called + pause).await;
         }
         Ok(())
     }
 
     async fn iterator(&self) -> Result<String, IngestError> {
-        let request = self.client.get_shard_iterator().stream_name(&self.stream).shard_id(&self.shard_id);
+        let request = self
+            .client
+            .get_shard_iterator()
+            .stream_name(&self.stream)
+            .shard_id(&self.shard_id);
         let request = match &self.last {
             Some(last) => request
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .starting_sequence_number(last),
             None => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
         };
-        let doing = || format!("start reading shard `{}` of `{}`", self.shard_id, self.stream);
-        let reply = request.send().await.map_err(|e| IngestError::Aws { doing: doing(), reason: aws_reason(&e) })?;
+        let doing = || {
+            format!(
+                "start reading shard `{}` of `{}`",
+                self.shard_id, self.stream
+            )
+        };
+        let reply = request.send().await.map_err(|e| IngestError::Aws {
+            doing: doing(),
+            reason: aws_reason(&e),
+        })?;
         reply
             .shard_iterator()
             .map(str::to_owned)
-            .ok_or_else(|| IngestError::Aws { doing: doing(), reason: "the answer holds no iterator".to_owned() })
+            .ok_or_else(|| IngestError::Aws {
+                doing: doing(),
+                reason: "the answer holds no iterator".to_owned(),
+            })
     }
 }

@@ -68,7 +68,9 @@ pub async fn load(
 ) -> Result<Loaded, IngestError> {
     let known = lake.sources().await?;
     let mut loaded = Loaded::default();
-    let (old, new): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| is_known(source, &known));
+    let (old, new): (Vec<_>, Vec<_>) = sources
+        .into_iter()
+        .partition(|source| is_known(source, &known));
     for source in &old {
         let before = known[&source.uri].ledger;
         loaded.known += 1;
@@ -89,7 +91,10 @@ pub async fn load(
 
     let mut writer = lake.writer(options.writer).await?;
     let new = Arc::new(new);
-    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let threads = options
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, NonZero::get);
     let (to_workers, jobs) = sync_channel::<Job>(threads);
     let jobs = Arc::new(Mutex::new(jobs));
     let (to_writer, mut batches) = mpsc::channel::<(Batch, bool)>(1);
@@ -98,7 +103,9 @@ pub async fn load(
     let reader = {
         let (new, progress) = (new.clone(), progress.clone());
         let runtime = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || read_all(&new, s3.as_ref(), &runtime, &to_workers, &progress))
+        tokio::task::spawn_blocking(move || {
+            read_all(&new, s3.as_ref(), &runtime, &to_workers, &progress)
+        })
     };
     let workers: Vec<_> = (0..threads)
         .map(|_| {
@@ -139,7 +146,13 @@ pub async fn load(
         .filter(|(index, _)| !failed.contains(index))
         .filter_map(|(index, source)| {
             let (etag, ledger) = (source.etag.clone()?, ledgers[index]);
-            Some(SourceRow { uri: source.uri.clone(), etag, bytes: source.bytes as i64, ledger, loaded_at: options.now })
+            Some(SourceRow {
+                uri: source.uri.clone(),
+                etag,
+                bytes: source.bytes as i64,
+                ledger,
+                loaded_at: options.now,
+            })
         })
         .collect();
     lake.record_sources(&rows).await?;
@@ -148,7 +161,9 @@ pub async fn load(
 }
 
 fn is_known(source: &Source, known: &HashMap<String, SourceRow>) -> bool {
-    known.get(&source.uri).is_some_and(|row| source.etag.as_ref() == Some(&row.etag))
+    known
+        .get(&source.uri)
+        .is_some_and(|row| source.etag.as_ref() == Some(&row.etag))
 }
 
 fn finish(committed: lake::Committed, loaded: &mut Loaded, progress: &Progress) {
@@ -158,7 +173,10 @@ fn finish(committed: lake::Committed, loaded: &mut Loaded, progress: &Progress) 
 }
 
 fn broken(error: &tokio::task::JoinError) -> IngestError {
-    IngestError::Argument { given: "ingest".to_owned(), reason: format!("a worker stopped: {error}; please report this") }
+    IngestError::Argument {
+        given: "ingest".to_owned(),
+        reason: format!("a worker stopped: {error}; please report this"),
+    }
 }
 
 /// Reads every source; returns those that failed, by index.
@@ -173,11 +191,23 @@ fn read_all(
     for (index, source) in sources.iter().enumerate() {
         let outcome = open(source, s3, runtime).and_then(|reader| {
             let counted = Counted { reader, progress };
-            let at = |offset: u64| move |e| IngestError::Read { uri: source.uri.clone(), offset, source: e };
+            let at = |offset: u64| {
+                move |e| IngestError::Read {
+                    uri: source.uri.clone(),
+                    offset,
+                    source: e,
+                }
+            };
             let mut pieces = Pieces::new(counted).map_err(at(0))?;
             while let Some(piece) = pieces.next().map_err(at(pieces.offset()))? {
                 // Workers end early only when the lake failed; the writer says why.
-                if jobs.send(Job { source: index, piece }).is_err() {
+                if jobs
+                    .send(Job {
+                        source: index,
+                        piece,
+                    })
+                    .is_err()
+                {
                     return Ok(());
                 }
             }
@@ -191,20 +221,41 @@ fn read_all(
     failures
 }
 
-fn open(source: &Source, s3: Option<&Client>, runtime: &tokio::runtime::Handle) -> Result<Box<dyn Read>, IngestError> {
+fn open(
+    source: &Source,
+    s3: Option<&Client>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Box<dyn Read>, IngestError> {
     match &source.origin {
         Origin::Stdin => Ok(Box::new(std::io::stdin().lock())),
         Origin::File(path) => match std::fs::File::open(path) {
             Ok(file) => Ok(Box::new(file)),
-            Err(e) => Err(IngestError::Read { uri: source.uri.clone(), offset: 0, source: e }),
+            Err(e) => Err(IngestError::Read {
+                uri: source.uri.clone(),
+                offset: 0,
+                source: e,
+            }),
         },
         Origin::Object { bucket, key } => {
-            let no_client = || IngestError::Argument { given: source.uri.clone(), reason: "no S3 client".to_owned() };
-            let request = s3.ok_or_else(no_client)?.get_object().bucket(bucket).key(key);
+            let no_client = || IngestError::Argument {
+                given: source.uri.clone(),
+                reason: "no S3 client".to_owned(),
+            };
+            let request = s3
+                .ok_or_else(no_client)?
+                .get_object()
+                .bucket(bucket)
+                .key(key);
             let object = runtime
                 .block_on(request.send())
-                .map_err(|e| IngestError::Aws { doing: format!("read `{}`", source.uri), reason: aws_reason(&e) })?;
-            Ok(Box::new(SyncIoBridge::new_with_handle(object.body.into_async_read(), runtime.clone())))
+                .map_err(|e| IngestError::Aws {
+                    doing: format!("read `{}`", source.uri),
+                    reason: aws_reason(&e),
+                })?;
+            Ok(Box::new(SyncIoBridge::new_with_handle(
+                object.body.into_async_read(),
+                runtime.clone(),
+            )))
         }
     }
 }
@@ -236,7 +287,11 @@ struct Worker {
 impl Worker {
     fn run(mut self) -> Result<(), LakeError> {
         loop {
-            let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let job = self
+                .jobs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .recv();
             let Ok(job) = job else { break };
             let before = self.encoder.ledger();
             self.decode(&job)?;

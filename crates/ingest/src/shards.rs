@@ -38,9 +38,15 @@ mod tests {
     fn check(shards: &[(&str, &[&str])], progress: &[(&str, Progress)], expected: &[&str]) {
         let shards: Vec<Shard> = shards
             .iter()
-            .map(|(id, parents)| Shard { id: (*id).into(), parents: parents.iter().map(|p| (*p).into()).collect() })
+            .map(|(id, parents)| Shard {
+                id: (*id).into(),
+                parents: parents.iter().map(|p| (*p).into()).collect(),
+            })
             .collect();
-        let progress = progress.iter().map(|(id, p)| ((*id).to_owned(), *p)).collect();
+        let progress = progress
+            .iter()
+            .map(|(id, p)| ((*id).to_owned(), *p))
+            .collect();
         assert_eq!(plan_start(&shards, &progress), expected);
     }
 

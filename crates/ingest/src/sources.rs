@@ -42,42 +42,67 @@ pub enum Origin {
 ///
 /// # Errors
 /// An argument that names nothing is an error that names it.
-pub async fn find_sources(arguments: &[String], s3: Option<&Client>) -> Result<Vec<Source>, IngestError> {
+pub async fn find_sources(
+    arguments: &[String],
+    s3: Option<&Client>,
+) -> Result<Vec<Source>, IngestError> {
     let mut found: Vec<Source> = Vec::new();
     for argument in arguments {
         let more = if argument == "-" {
-            vec![Source { uri: "stdin:".to_owned(), etag: None, bytes: 0, origin: Origin::Stdin }]
+            vec![Source {
+                uri: "stdin:".to_owned(),
+                etag: None,
+                bytes: 0,
+                origin: Origin::Stdin,
+            }]
         } else if let Some(rest) = argument.strip_prefix("s3://") {
-            let no_client = || IngestError::Argument { given: argument.clone(), reason: "no S3 client".to_owned() };
+            let no_client = || IngestError::Argument {
+                given: argument.clone(),
+                reason: "no S3 client".to_owned(),
+            };
             list_objects(s3.ok_or_else(no_client)?, argument, rest).await?
         } else {
             files(argument)?
         };
         if more.is_empty() {
-            return Err(IngestError::Argument { given: argument.clone(), reason: "there is nothing to load".to_owned() });
+            return Err(IngestError::Argument {
+                given: argument.clone(),
+                reason: "there is nothing to load".to_owned(),
+            });
         }
-        let known: std::collections::HashSet<String> = found.iter().map(|source| source.uri.clone()).collect();
-        found.extend(more.into_iter().filter(|source| !known.contains(&source.uri)));
+        let known: std::collections::HashSet<String> =
+            found.iter().map(|source| source.uri.clone()).collect();
+        found.extend(
+            more.into_iter()
+                .filter(|source| !known.contains(&source.uri)),
+        );
     }
     Ok(found)
 }
 
 fn files(argument: &str) -> Result<Vec<Source>, IngestError> {
-    let wrong = |reason: String| IngestError::Argument { given: argument.to_owned(), reason };
+    let wrong = |reason: String| IngestError::Argument {
+        given: argument.to_owned(),
+        reason,
+    };
     let path = Path::new(argument.strip_prefix("file://").unwrap_or(argument));
     let mut paths = Vec::new();
     if path.exists() {
         walk(path, &mut paths).map_err(|e| wrong(e.to_string()))?;
     } else if argument.contains(['*', '?', '[']) {
         for entry in glob::glob(argument).map_err(|e| wrong(e.to_string()))? {
-            walk(&entry.map_err(|e| wrong(e.to_string()))?, &mut paths).map_err(|e| wrong(e.to_string()))?;
+            walk(&entry.map_err(|e| wrong(e.to_string()))?, &mut paths)
+                .map_err(|e| wrong(e.to_string()))?;
         }
     } else {
         return Err(wrong("no such file or folder".to_owned()));
     }
     paths.sort();
     paths.dedup();
-    paths.into_iter().map(|path| local(path).map_err(|e| wrong(e.to_string()))).collect()
+    paths
+        .into_iter()
+        .map(|path| local(path).map_err(|e| wrong(e.to_string())))
+        .collect()
 }
 
 /// All files below a path. Hidden files and folders are left out, as are what is no file (sockets, devices).
@@ -99,21 +124,46 @@ fn walk(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 fn local(path: PathBuf) -> std::io::Result<Source> {
     let absolute = std::fs::canonicalize(&path)?;
     let metadata = std::fs::metadata(&absolute)?;
-    let modified = metadata.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let uri = url::Url::from_file_path(&absolute).map_or_else(|()| absolute.display().to_string(), String::from);
+    let modified = metadata
+        .modified()?
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let uri = url::Url::from_file_path(&absolute)
+        .map_or_else(|()| absolute.display().to_string(), String::from);
     // A pipe has no size that tells whether it changed.
-    let etag = metadata.is_file().then(|| format!("{:x}-{:x}", modified.as_nanos(), metadata.len()));
-    Ok(Source { uri, etag, bytes: metadata.len(), origin: Origin::File(absolute) })
+    let etag = metadata
+        .is_file()
+        .then(|| format!("{:x}-{:x}", modified.as_nanos(), metadata.len()));
+    Ok(Source {
+        uri,
+        etag,
+        bytes: metadata.len(),
+        origin: Origin::File(absolute),
+    })
 }
 
-async fn list_objects(client: &Client, argument: &str, rest: &str) -> Result<Vec<Source>, IngestError> {
+async fn list_objects(
+    client: &Client,
+    argument: &str,
+    rest: &str,
+) -> Result<Vec<Source>, IngestError> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let mut sources = Vec::new();
-    let mut pages = client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+    let mut pages = client
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix(prefix)
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| IngestError::Aws { doing: format!("list `{argument}`"), reason: aws_reason(&e) })?;
+        let page = page.map_err(|e| IngestError::Aws {
+            doing: format!("list `{argument}`"),
+            reason: aws_reason(&e),
+        })?;
         for object in page.contents() {
-            let (Some(key), Some(size)) = (object.key(), object.size()) else { continue };
+            let (Some(key), Some(size)) = (object.key(), object.size()) else {
+                continue;
+            };
             // A key that ends in a slash is a folder's placeholder.
             if size == 0 && key.ends_with('/') {
                 continue;
@@ -122,7 +172,10 @@ async fn list_objects(client: &Client, argument: &str, rest: &str) -> Result<Vec
                 uri: format!("s3://{bucket}/{key}"),
                 etag: object.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
                 bytes: size.max(0) as u64,
-                origin: Origin::Object { bucket: bucket.to_owned(), key: key.to_owned() },
+                origin: Origin::Object {
+                    bucket: bucket.to_owned(),
+                    key: key.to_owned(),
+                },
             });
         }
     }

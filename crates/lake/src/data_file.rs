@@ -38,11 +38,14 @@ impl DataFile {
             uri: uri.to_owned(),
             reason: e.to_string(),
         })?;
-        store.put(&path, self.bytes.clone().into()).await.map_err(|source| LakeError::Store {
-            doing: format!("write {path}"),
-            uri: uri.to_owned(),
-            source,
-        })?;
+        store
+            .put(&path, self.bytes.clone().into())
+            .await
+            .map_err(|source| LakeError::Store {
+                doing: format!("write {path}"),
+                uri: uri.to_owned(),
+                source,
+            })?;
         Ok(())
     }
 }
@@ -56,9 +59,17 @@ pub(crate) struct FileWriter {
 
 impl FileWriter {
     /// `schema` is without partition columns; `partition` their values.
-    pub(crate) fn new(table: Table, schema: SchemaRef, partition: Vec<(String, String)>) -> Result<FileWriter, LakeError> {
+    pub(crate) fn new(
+        table: Table,
+        schema: SchemaRef,
+        partition: Vec<(String, String)>,
+    ) -> Result<FileWriter, LakeError> {
         let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties(table)))?;
-        Ok(FileWriter { table, partition, writer })
+        Ok(FileWriter {
+            table,
+            partition,
+            writer,
+        })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
@@ -74,10 +85,18 @@ impl FileWriter {
     pub(crate) fn finish(mut self, now_ms: i64) -> Result<DataFile, LakeError> {
         let metadata = self.writer.finish()?;
         let bytes = Bytes::from(self.writer.into_inner()?);
-        let folder: String = self.partition.iter().map(|(name, value)| format!("{name}={value}/")).collect();
+        let folder: String = self
+            .partition
+            .iter()
+            .map(|(name, value)| format!("{name}={value}/"))
+            .collect();
         let add = Add {
             path: format!("{folder}part-{}.zstd.parquet", Uuid::new_v4()),
-            partition_values: self.partition.into_iter().map(|(name, value)| (name, Some(value))).collect::<HashMap<_, _>>(),
+            partition_values: self
+                .partition
+                .into_iter()
+                .map(|(name, value)| (name, Some(value)))
+                .collect::<HashMap<_, _>>(),
             size: bytes.len() as i64,
             modification_time: now_ms,
             data_change: true,
@@ -88,7 +107,11 @@ impl FileWriter {
 }
 
 /// One file of one batch, for the small tables.
-pub(crate) fn single(table: Table, batch: &RecordBatch, now_ms: i64) -> Result<DataFile, LakeError> {
+pub(crate) fn single(
+    table: Table,
+    batch: &RecordBatch,
+    now_ms: i64,
+) -> Result<DataFile, LakeError> {
     let mut writer = FileWriter::new(table, batch.schema(), vec![])?;
     writer.write(batch)?;
     writer.finish(now_ms)
@@ -104,9 +127,17 @@ fn properties(table: Table) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(false);
     for column in table.stats_columns() {
-        builder = builder.set_column_statistics_enabled(ColumnPath::from(*column), EnabledStatistics::Page);
+        builder = builder
+            .set_column_statistics_enabled(ColumnPath::from(*column), EnabledStatistics::Page);
     }
-    for column in ["raw", "finding_id", "arn", "sequence_number", "bytes", "sql"] {
+    for column in [
+        "raw",
+        "finding_id",
+        "arn",
+        "sequence_number",
+        "bytes",
+        "sql",
+    ] {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
     builder.build()
@@ -122,7 +153,10 @@ fn stats(table: Table, metadata: &ParquetMetaData) -> Value {
         if !table.stats_columns().contains(&name.as_str()) {
             continue;
         }
-        let micros = matches!(column.logical_type_ref(), Some(LogicalType::Timestamp { .. }));
+        let micros = matches!(
+            column.logical_type_ref(),
+            Some(LogicalType::Timestamp { .. })
+        );
         let (mut low, mut high, mut null_count, mut known) = (None, None, 0u64, true);
         for group in metadata.row_groups() {
             let Some(statistics) = group.column(index).statistics() else {
@@ -189,11 +223,18 @@ impl Bound {
 
 fn bounds(statistics: &Statistics) -> Option<(Bound, Bound)> {
     Some(match statistics {
-        Statistics::Int32(s) => (Bound::Int((*s.min_opt()?).into()), Bound::Int((*s.max_opt()?).into())),
+        Statistics::Int32(s) => (
+            Bound::Int((*s.min_opt()?).into()),
+            Bound::Int((*s.max_opt()?).into()),
+        ),
         Statistics::Int64(s) => (Bound::Int(*s.min_opt()?), Bound::Int(*s.max_opt()?)),
         Statistics::Double(s) => (Bound::Float(*s.min_opt()?), Bound::Float(*s.max_opt()?)),
         Statistics::ByteArray(s) => {
-            let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(|text| Bound::Text(text.into()));
+            let text = |bytes: &[u8]| {
+                std::str::from_utf8(bytes)
+                    .ok()
+                    .map(|text| Bound::Text(text.into()))
+            };
             (text(s.min_opt()?.data())?, text(s.max_opt()?.data())?)
         }
         _ => return None,
@@ -202,6 +243,8 @@ fn bounds(statistics: &Statistics) -> Option<(Bound, Bound)> {
 
 /// `2026-11-21T10:00:00.000000Z`, the form that Delta's statistics want (protocol, "Per-file Statistics").
 pub(crate) fn timestamp_text(micros: i64) -> String {
-    arrow::temporal_conversions::timestamp_us_to_datetime(micros)
-        .map_or_else(|| micros.to_string(), |time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
+    arrow::temporal_conversions::timestamp_us_to_datetime(micros).map_or_else(
+        || micros.to_string(),
+        |time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+    )
 }

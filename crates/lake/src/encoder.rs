@@ -35,8 +35,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, uri: String, limit: usize, not_before: Option<i64>) -> Shared {
-        Shared { store, uri, seen: Mutex::new(Seen::new(limit)), files: Mutex::default(), not_before }
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        uri: String,
+        limit: usize,
+        not_before: Option<i64>,
+    ) -> Shared {
+        Shared {
+            store,
+            uri,
+            seen: Mutex::new(Seen::new(limit)),
+            files: Mutex::default(),
+            not_before,
+        }
     }
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -55,7 +66,12 @@ impl Shared {
             if paths.len() == read_files && self.seen().is_loaded(day) {
                 return Ok(());
             }
-            let versions = read::version_set(&self.store, &self.uri, &paths[read_files.min(paths.len())..]).await?;
+            let versions = read::version_set(
+                &self.store,
+                &self.uri,
+                &paths[read_files.min(paths.len())..],
+            )
+            .await?;
             read_files = paths.len();
             self.seen().load(day, versions);
         }
@@ -141,11 +157,21 @@ impl Batch {
 
 impl Encoder {
     pub(crate) fn new(shared: Arc<Shared>, runtime: Handle) -> Encoder {
-        Encoder { shared, runtime, days: HashMap::new(), buffered: 0, batch: Batch::default() }
+        Encoder {
+            shared,
+            runtime,
+            days: HashMap::new(),
+            buffered: 0,
+            batch: Batch::default(),
+        }
     }
 
     /// Takes a finding. May read the lake, so call it where blocking is allowed.
-    pub fn append(&mut self, finding: &Finding<'_>, provenance: &Provenance<'_>) -> Result<Appended, LakeError> {
+    pub fn append(
+        &mut self,
+        finding: &Finding<'_>,
+        provenance: &Provenance<'_>,
+    ) -> Result<Appended, LakeError> {
         self.batch.ledger.received += 1;
         self.batch.bytes += finding.raw.len();
         let time = finding.event_time();
@@ -216,7 +242,14 @@ impl Encoder {
     /// Bytes this encoder holds: builders, open files, rejects.
     pub fn memory(&self) -> usize {
         let files: usize = self.days.values().map(|day| day.writer.memory()).sum();
-        files + self.buffered + self.batch.rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>()
+        files
+            + self.buffered
+            + self
+                .batch
+                .rejects
+                .iter()
+                .map(|reject| reject.bytes.len())
+                .sum::<usize>()
     }
 
     /// Ends the batch: all files finished, ready to be committed.
@@ -226,7 +259,11 @@ impl Encoder {
         for (day, mut entry) in self.days.drain() {
             entry.encode()?;
             let file = entry.writer.finish(now_ms)?;
-            batch.files.push(BatchFile { day, file, versions: entry.versions });
+            batch.files.push(BatchFile {
+                day,
+                file,
+                versions: entry.versions,
+            });
         }
         self.buffered = 0;
         Ok(batch)
@@ -248,7 +285,11 @@ impl DayFile {
     fn new(day: Day) -> Result<DayFile, LakeError> {
         let partition = vec![("event_date".to_owned(), day_text(day))];
         let writer = FileWriter::new(Table::Findings, file_schema(), partition)?;
-        Ok(DayFile { rows: Rows::new(), writer, versions: Vec::new() })
+        Ok(DayFile {
+            rows: Rows::new(),
+            writer,
+            versions: Vec::new(),
+        })
     }
 
     /// Encodes what the builders hold; returns the raw bytes that left them.
@@ -264,20 +305,29 @@ impl DayFile {
 /// The partition of an event time; findings without a time, or with one no calendar holds, rest at 1970-01-01.
 pub(crate) fn day_of(event_time: Option<i64>) -> Day {
     let day = event_time.unwrap_or(0).div_euclid(MICROS_PER_DAY);
-    if (0..=LAST_DAY).contains(&day) { day as Day } else { 0 }
+    if (0..=LAST_DAY).contains(&day) {
+        day as Day
+    } else {
+        0
+    }
 }
 
 /// `2026-11-21` of a day.
 pub(crate) fn day_text(day: Day) -> String {
-    arrow::temporal_conversions::date32_to_datetime(day)
-        .map_or_else(|| "1970-01-01".to_owned(), |date| date.format("%Y-%m-%d").to_string())
+    arrow::temporal_conversions::date32_to_datetime(day).map_or_else(
+        || "1970-01-01".to_owned(),
+        |date| date.format("%Y-%m-%d").to_string(),
+    )
 }
 
 /// A day of its text; `None` when it is no date.
 pub(crate) fn day_from_text(text: &str) -> Option<Day> {
     let mut parts = text.splitn(3, '-');
-    let (year, month, day): (i64, i64, i64) =
-        (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let (year, month, day): (i64, i64, i64) = (
+        parts.next()?.parse().ok()?,
+        parts.next()?.parse().ok()?,
+        parts.next()?.parse().ok()?,
+    );
     // Days from a civil date: years counted from March, eras of 400 years.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -297,8 +347,16 @@ mod tests {
         assert_eq!(day_of(Some(MICROS_PER_DAY - 1)), 0);
         assert_eq!(day_of(Some(MICROS_PER_DAY)), 1);
         assert_eq!((day_of(Some(i64::MAX)), day_of(Some(-1))), (0, 0));
-        for (day, text) in [(0, "1970-01-01"), (20_778, "2026-11-21"), (11_016, "2000-02-29"), (2_932_896, "9999-12-31")] {
-            assert_eq!((day_text(day).as_str(), day_from_text(text)), (text, Some(day)));
+        for (day, text) in [
+            (0, "1970-01-01"),
+            (20_778, "2026-11-21"),
+            (11_016, "2000-02-29"),
+            (2_932_896, "9999-12-31"),
+        ] {
+            assert_eq!(
+                (day_text(day).as_str(), day_from_text(text)),
+                (text, Some(day))
+            );
         }
         for odd in ["", "2026-13-01", "2026-02-30", "x-y-z"] {
             assert_eq!(day_from_text(odd), None, "{odd}");

@@ -12,7 +12,9 @@ pub enum LakeError {
         reason: String,
     },
     /// There is no lake there: make one with `ingest`, or fix the address.
-    #[error("there is no lake at `{uri}` (load something first: guardlake --lake {uri} ingest PATH)")]
+    #[error(
+        "there is no lake at `{uri}` (load something first: guardlake --lake {uri} ingest PATH)"
+    )]
     Missing {
         /// Where it was looked for.
         uri: String,
@@ -62,7 +64,9 @@ pub enum LakeError {
         what: String,
     },
     /// Others kept winning the next version: retry later.
-    #[error("gave up committing to `{uri}` after {attempts} attempts: other writers kept coming first")]
+    #[error(
+        "gave up committing to `{uri}` after {attempts} attempts: other writers kept coming first"
+    )]
     Contention {
         /// The table's URI.
         uri: String,

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use alerts::AlertEvent;
 use deltalake::datafusion::catalog::TableProvider;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::{StructField, StructType};
 use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
-use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::protocol::checkpoints;
 use deltalake::{DeltaTable, DeltaTableError};
 use tokio::sync::Mutex;
 
 use crate::log::{Change, Outcome, TableLog};
-use crate::writer::{Writer, WriterOptions, rows_txn};
 use crate::tables::alert_log;
-use crate::{LakeError, Location, SourceRow, Table, data_file, read, tables};
+use crate::writer::{Writer, WriterOptions, rows_txn};
+use crate::{AccountRow, LakeError, Location, SourceRow, Table, data_file, read, tables};
 
 /// Commits between checkpoints of a table's log.
 const CHECKPOINT_EVERY: i64 = 100;
@@ -69,14 +69,22 @@ impl Lake {
     /// Opens the lake at an address.
     pub async fn open(uri: &str) -> Result<Lake, LakeError> {
         let location = Location::parse(uri)?;
-        let missing = || LakeError::Missing { uri: location.shown().to_owned() };
+        let missing = || LakeError::Missing {
+            uri: location.shown().to_owned(),
+        };
         if let Some(path) = location.local_path()
-            && !path.join(Table::Findings.name()).join("_delta_log").is_dir()
+            && !path
+                .join(Table::Findings.name())
+                .join("_delta_log")
+                .is_dir()
         {
             return Err(missing());
         }
         let store = location.log_store(Table::Findings, false)?;
-        if TableLog::open(&store, location.table_url(Table::Findings).as_str()).await?.is_none() {
+        if TableLog::open(&store, location.table_url(Table::Findings).as_str())
+            .await?
+            .is_none()
+        {
             return Err(missing());
         }
         // A lake made by an older version, or half made by a killed one, gets the tables it lacks.
@@ -93,7 +101,13 @@ impl Lake {
             create_if_missing(&location, table, &store).await?;
             stores.insert(table, store);
         }
-        Ok(Lake { inner: Arc::new(Inner { location, stores, readers: Mutex::default() }) })
+        Ok(Lake {
+            inner: Arc::new(Inner {
+                location,
+                stores,
+                readers: Mutex::default(),
+            }),
+        })
     }
 
     /// The address as it was given.
@@ -110,8 +124,20 @@ impl Lake {
     pub async fn provider(&self, table: Table) -> Result<Provided, LakeError> {
         let delta = self.reader(table).await?;
         let version = delta.version().map_or(0, |version| version as i64);
-        let provider = delta.table_provider().await.map_err(|e| self.delta(table, "read the table", e.into()))?;
+        let provider = delta
+            .table_provider()
+            .await
+            .map_err(|e| self.delta(table, "read the table", e.into()))?;
         Ok(Provided { provider, version })
+    }
+
+    /// The newest version of a table.
+    pub async fn version(&self, table: Table) -> Result<i64, LakeError> {
+        Ok(self
+            .reader(table)
+            .await?
+            .version()
+            .map_or(0, |version| version as i64))
     }
 
     /// A writer of findings.
@@ -139,20 +165,45 @@ impl Lake {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut log = self.log(Table::Sources).await?;
-        let file = data_file::single(Table::Sources, &tables::sources_batch(rows)?, crate::log::now_ms())?;
+        self.append(Table::Sources, &tables::sources_batch(rows)?)
+            .await
+    }
+
+    /// Adds what is known of accounts.
+    pub async fn append_accounts(&self, rows: &[AccountRow]) -> Result<(), LakeError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.append(Table::Accounts, &tables::accounts_batch(rows)?)
+            .await
+    }
+
+    /// Appends rows without a position: nothing can overtake such a commit, and a later row counts more than an earlier one.
+    async fn append(
+        &self,
+        table: Table,
+        rows: &arrow::array::RecordBatch,
+    ) -> Result<(), LakeError> {
+        let mut log = self.log(table).await?;
+        let file = data_file::single(table, rows, crate::log::now_ms())?;
         file.store(log.store(), log.uri()).await?;
-        let change = Change { adds: vec![file.add], ..Change::default() };
-        // Without txns nothing can overtake it: two loads of one file at once are two rows, and the later one counts.
+        let change = Change {
+            adds: vec![file.add],
+            ..Change::default()
+        };
         if let Outcome::Committed(version) = log.commit(change).await? {
-            self.after_commit(Table::Sources, version);
+            self.after_commit(table, version);
         }
         Ok(())
     }
 
     /// The whole alert log, in the order in which it was written.
     pub async fn alert_events(&self) -> Result<Vec<AlertEvent>, LakeError> {
-        let damaged = |reason| LakeError::Damaged { what: "a row".to_owned(), uri: self.table_url(Table::AlertLog), reason };
+        let damaged = |reason| LakeError::Damaged {
+            what: "a row".to_owned(),
+            uri: self.table_url(Table::AlertLog),
+            reason,
+        };
         let mut events = Vec::new();
         for batch in self.rows(Table::AlertLog).await? {
             events.extend(alert_log::from_batch(&batch).map_err(damaged)?);
@@ -171,19 +222,41 @@ impl Lake {
         evaluated: &[Evaluated],
     ) -> Result<AlertCommit, LakeError> {
         if events.is_empty() && evaluated.is_empty() {
-            return Ok(AlertCommit::Committed { version: planned_on });
+            return Ok(AlertCommit::Committed {
+                version: planned_on,
+            });
         }
         let mut log = self.log(Table::AlertLog).await?;
         let rows_id = rows_txn(&log.state().table_id);
-        if log.state().txns.get(&rows_id).is_some_and(|version| *version > planned_on) {
+        if log
+            .state()
+            .txns
+            .get(&rows_id)
+            .is_some_and(|version| *version > planned_on)
+        {
             return Ok(AlertCommit::Conflict);
         }
         let findings = self.table_id(Table::Findings).await?;
-        let mut change = Change { info: serde_json::json!({ "alert_events": events.len() }), ..Change::default() };
-        change.txns = evaluated.iter().map(|e| (evaluated_txn(&findings, &e.rule, &e.revision), e.findings_version)).collect();
+        let mut change = Change {
+            info: serde_json::json!({ "alert_events": events.len() }),
+            ..Change::default()
+        };
+        change.txns = evaluated
+            .iter()
+            .map(|e| {
+                (
+                    evaluated_txn(&findings, &e.rule, &e.revision),
+                    e.findings_version,
+                )
+            })
+            .collect();
         change.txns.push((rows_id, log.state().version + 1));
         if !events.is_empty() {
-            let file = data_file::single(Table::AlertLog, &alert_log::to_batch(events)?, crate::log::now_ms())?;
+            let file = data_file::single(
+                Table::AlertLog,
+                &alert_log::to_batch(events)?,
+                crate::log::now_ms(),
+            )?;
             file.store(log.store(), log.uri()).await?;
             change.adds.push(file.add);
         }
@@ -202,18 +275,26 @@ impl Lake {
     }
 
     /// The version of `findings` through which each rule revision was evaluated, by `(rule, revision)`.
-    pub async fn evaluated_through(&self, rules: &[(String, String)]) -> Result<Vec<Option<i64>>, LakeError> {
+    pub async fn evaluated_through(
+        &self,
+        rules: &[(String, String)],
+    ) -> Result<Vec<Option<i64>>, LakeError> {
         let findings = self.table_id(Table::Findings).await?;
         let log = self.log(Table::AlertLog).await?;
         let version = |(rule, revision): &(String, String)| {
-            log.state().txns.get(&evaluated_txn(&findings, rule, revision)).copied()
+            log.state()
+                .txns
+                .get(&evaluated_txn(&findings, rule, revision))
+                .copied()
         };
         Ok(rules.iter().map(version).collect())
     }
 
     async fn table_id(&self, table: Table) -> Result<String, LakeError> {
         let delta = self.reader(table).await?;
-        let snapshot = delta.snapshot().map_err(|source| self.delta(table, "read the log", source))?;
+        let snapshot = delta
+            .snapshot()
+            .map_err(|source| self.delta(table, "read the log", source))?;
         Ok(snapshot.metadata().id().to_owned())
     }
 
@@ -221,14 +302,23 @@ impl Lake {
         let uri = self.table_url(table);
         TableLog::open(&self.inner.stores[&table], &uri)
             .await?
-            .ok_or_else(|| LakeError::Missing { uri: self.uri().to_owned() })
+            .ok_or_else(|| LakeError::Missing {
+                uri: self.uri().to_owned(),
+            })
     }
 
     /// All rows of a small table, file by file.
-    pub(crate) async fn rows(&self, table: Table) -> Result<Vec<arrow::array::RecordBatch>, LakeError> {
+    pub(crate) async fn rows(
+        &self,
+        table: Table,
+    ) -> Result<Vec<arrow::array::RecordBatch>, LakeError> {
         let log = self.log(table).await?;
         let schema = table.schema();
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let names: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
         let mut adds: Vec<_> = log.state().files.values().collect();
         adds.sort_by(|a, b| (a.modification_time, &a.path).cmp(&(b.modification_time, &b.path)));
         let mut batches = Vec::new();
@@ -246,7 +336,9 @@ impl Lake {
         let lake = self.clone();
         tokio::spawn(async move {
             let written = match lake.reader(table).await {
-                Ok(delta) => checkpoints::create_checkpoint(&delta, None).await.map_err(|e| lake.delta(table, "write a checkpoint", e)),
+                Ok(delta) => checkpoints::create_checkpoint(&delta, None)
+                    .await
+                    .map_err(|e| lake.delta(table, "write a checkpoint", e)),
                 Err(error) => Err(error),
             };
             if let Err(error) = written {
@@ -259,12 +351,18 @@ impl Lake {
         let mut readers = self.inner.readers.lock().await;
         let delta = match readers.remove(&table) {
             Some(mut delta) => {
-                delta.update_state().await.map_err(|source| self.delta(table, "follow the log", source))?;
+                delta
+                    .update_state()
+                    .await
+                    .map_err(|source| self.delta(table, "follow the log", source))?;
                 delta
             }
             None => {
                 let mut delta = DeltaTable::new(self.inner.stores[&table].clone());
-                delta.load().await.map_err(|source| self.delta(table, "read the log", source))?;
+                delta
+                    .load()
+                    .await
+                    .map_err(|source| self.delta(table, "read the log", source))?;
                 delta
             }
         };
@@ -273,11 +371,19 @@ impl Lake {
     }
 
     fn delta(&self, table: Table, doing: &str, source: DeltaTableError) -> LakeError {
-        LakeError::Delta { doing: doing.to_owned(), uri: self.table_url(table), source: Box::new(source) }
+        LakeError::Delta {
+            doing: doing.to_owned(),
+            uri: self.table_url(table),
+            source: Box::new(source),
+        }
     }
 }
 
-async fn create_if_missing(location: &Location, table: Table, store: &LogStoreRef) -> Result<(), LakeError> {
+async fn create_if_missing(
+    location: &Location,
+    table: Table,
+    store: &LogStoreRef,
+) -> Result<(), LakeError> {
     let uri = location.table_url(table).to_string();
     if TableLog::open(store, &uri).await?.is_some() {
         return Ok(());
@@ -296,7 +402,11 @@ async fn create_if_missing(location: &Location, table: Table, store: &LogStoreRe
         // Somebody else may have made it at the same moment.
         Err(source) => match TableLog::open(store, &uri).await? {
             Some(_) => Ok(()),
-            None => Err(LakeError::Delta { doing: "make the table".to_owned(), uri, source: Box::new(source) }),
+            None => Err(LakeError::Delta {
+                doing: "make the table".to_owned(),
+                uri,
+                source: Box::new(source),
+            }),
         },
     }
 }
@@ -304,9 +414,18 @@ async fn create_if_missing(location: &Location, table: Table, store: &LogStoreRe
 /// Logs are cleaned and checkpoints written by our own upkeep, never as a side effect of a commit.
 fn properties(table: Table) -> Vec<(String, Option<String>)> {
     vec![
-        ("delta.dataSkippingStatsColumns".to_owned(), Some(table.stats_columns().join(","))),
-        ("delta.checkpointInterval".to_owned(), Some(CHECKPOINT_EVERY.to_string())),
-        ("delta.enableExpiredLogCleanup".to_owned(), Some("false".to_owned())),
+        (
+            "delta.dataSkippingStatsColumns".to_owned(),
+            Some(table.stats_columns().join(",")),
+        ),
+        (
+            "delta.checkpointInterval".to_owned(),
+            Some(CHECKPOINT_EVERY.to_string()),
+        ),
+        (
+            "delta.enableExpiredLogCleanup".to_owned(),
+            Some("false".to_owned()),
+        ),
     ]
 }
 

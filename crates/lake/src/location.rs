@@ -22,7 +22,10 @@ impl Location {
     /// S3 takes region, credentials and endpoint from the environment, as all AWS tools do (`AWS_REGION`, `AWS_PROFILE`,
     /// `AWS_ENDPOINT_URL`, ...). An endpoint given as `http://` is allowed.
     pub fn parse(uri: &str) -> Result<Location, LakeError> {
-        let refuse = |reason: &str| LakeError::Address { uri: uri.to_owned(), reason: reason.to_owned() };
+        let refuse = |reason: &str| LakeError::Address {
+            uri: uri.to_owned(),
+            reason: reason.to_owned(),
+        };
         if uri.trim().is_empty() {
             return Err(refuse("it is empty"));
         }
@@ -34,15 +37,20 @@ impl Location {
                 }
                 options.insert("aws_conditional_put".to_owned(), "etag".to_owned());
                 options.insert("allow_http".to_owned(), "true".to_owned());
-                Url::parse(&format!("{}/", uri.trim_end_matches('/'))).map_err(|e| refuse(&e.to_string()))?
+                Url::parse(&format!("{}/", uri.trim_end_matches('/')))
+                    .map_err(|e| refuse(&e.to_string()))?
             }
             Some(("file", _)) => {
                 let url = Url::parse(uri).map_err(|e| refuse(&e.to_string()))?;
-                let path = url.to_file_path().map_err(|()| refuse("it is no local path"))?;
+                let path = url
+                    .to_file_path()
+                    .map_err(|()| refuse("it is no local path"))?;
                 folder(&path).ok_or_else(|| refuse("it is no local path"))?
             }
             Some((scheme, _)) => {
-                return Err(refuse(&format!("`{scheme}://` is not supported; give a folder or s3://bucket/prefix")));
+                return Err(refuse(&format!(
+                    "`{scheme}://` is not supported; give a folder or s3://bucket/prefix"
+                )));
             }
             None => {
                 let path = std::path::absolute(uri).map_err(|e| refuse(&e.to_string()))?;
@@ -52,7 +60,11 @@ impl Location {
                 folder(&path).ok_or_else(|| refuse("it is no local path"))?
             }
         };
-        Ok(Location { root, shown: uri.trim_end_matches('/').to_owned(), options })
+        Ok(Location {
+            root,
+            shown: uri.trim_end_matches('/').to_owned(),
+            options,
+        })
     }
 
     /// The address as it was given.
@@ -74,7 +86,9 @@ impl Location {
 
     /// The folder when the lake is local.
     pub fn local_path(&self) -> Option<PathBuf> {
-        (self.root.scheme() == "file").then(|| self.root.to_file_path().ok()).flatten()
+        (self.root.scheme() == "file")
+            .then(|| self.root.to_file_path().ok())
+            .flatten()
     }
 
     /// The store at a table's root. On disk the folder is made first: object_store wants it to exist.
@@ -87,12 +101,17 @@ impl Location {
                 reason: format!("the folder {} cannot be made: {e}", path.display()),
             })?;
         }
-        let config = StorageConfig::parse_options(self.options()).map_err(|source| self.delta(&url, "read storage options", source))?;
+        let config = StorageConfig::parse_options(self.options())
+            .map_err(|source| self.delta(&url, "read storage options", source))?;
         logstore_for(&url, config).map_err(|source| self.delta(&url, "open the store", source))
     }
 
     fn delta(&self, url: &Url, doing: &str, source: deltalake::DeltaTableError) -> LakeError {
-        LakeError::Delta { doing: doing.to_owned(), uri: url.to_string(), source: Box::new(source) }
+        LakeError::Delta {
+            doing: doing.to_owned(),
+            uri: url.to_string(),
+            source: Box::new(source),
+        }
     }
 }
 
@@ -106,7 +125,8 @@ mod tests {
 
     #[test]
     fn addresses_become_table_urls() {
-        let table = |uri: &str| Location::parse(uri).map(|l| l.table_url(Table::Findings).to_string());
+        let table =
+            |uri: &str| Location::parse(uri).map(|l| l.table_url(Table::Findings).to_string());
         assert_eq!(table("s3://b/p/").unwrap(), "s3://b/p/findings/");
         assert_eq!(table("s3://b").unwrap(), "s3://b/findings/");
         assert_eq!(table("/tmp/a b").unwrap(), "file:///tmp/a%20b/findings/");

@@ -65,10 +65,17 @@ pub(crate) enum Outcome {
 
 impl TableLog {
     /// Replays the log. `None` when there is no table.
-    pub(crate) async fn open(log_store: &LogStoreRef, uri: &str) -> Result<Option<TableLog>, LakeError> {
+    pub(crate) async fn open(
+        log_store: &LogStoreRef,
+        uri: &str,
+    ) -> Result<Option<TableLog>, LakeError> {
         let store = log_store.object_store(None);
         let state = replay::load(store.as_ref(), uri).await?;
-        Ok(state.map(|state| TableLog { store, uri: uri.to_owned(), state }))
+        Ok(state.map(|state| TableLog {
+            store,
+            uri: uri.to_owned(),
+            state,
+        }))
     }
 
     /// What the log says now.
@@ -124,7 +131,10 @@ impl TableLog {
                 Some(winner) => {
                     self.apply(&winner);
                     let touched = winner.replaces_table
-                        || winner.txns.iter().any(|(id, _)| change.txns.iter().any(|(own, _)| own == id));
+                        || winner
+                            .txns
+                            .iter()
+                            .any(|(id, _)| change.txns.iter().any(|(own, _)| own == id));
                     overtaken.push(winner);
                     if touched {
                         overtaken.extend(self.follow().await?);
@@ -133,20 +143,40 @@ impl TableLog {
                 }
                 None => match put {
                     Err(source) if attempt + 1 == MAX_ATTEMPTS => {
-                        return Err(LakeError::Store { doing: format!("commit version {version}"), uri: self.uri.clone(), source });
+                        return Err(LakeError::Store {
+                            doing: format!("commit version {version}"),
+                            uri: self.uri.clone(),
+                            source,
+                        });
                     }
-                    Err(error) => tracing::warn!(uri = %self.uri, version, %error, attempt, "commit is in doubt, trying again"),
+                    Err(error) => {
+                        tracing::warn!(uri = %self.uri, version, %error, attempt, "commit is in doubt, trying again")
+                    }
                     Ok(()) => {}
                 },
             }
             pause(attempt).await;
         }
-        Err(LakeError::Contention { uri: self.uri.clone(), attempts: MAX_ATTEMPTS })
+        Err(LakeError::Contention {
+            uri: self.uri.clone(),
+            attempts: MAX_ATTEMPTS,
+        })
     }
 
     async fn put(&self, version: i64, bytes: Bytes) -> Result<(), object_store::Error> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        self.store.put_opts(&commit_path(version), bytes.into(), options).await.map(|_| ())
+        let options = PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
+        self.store
+            .put_opts(&commit_path(version), bytes.into(), options)
+            .await
+            .map(|_| ())
+    }
+
+    /// One commit, as long as the log has it.
+    pub(crate) async fn commit_at(&self, version: i64) -> Result<Option<Followed>, LakeError> {
+        self.read(version).await
     }
 
     async fn read(&self, version: i64) -> Result<Option<Followed>, LakeError> {
@@ -156,12 +186,17 @@ impl TableLog {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(source) => return Err(self.store_error(format!("read {path}"), source)),
         };
-        let bytes = got.bytes().await.map_err(|source| self.store_error(format!("read {path}"), source))?;
-        action::parse(version, &bytes).map(Some).map_err(|reason| LakeError::Damaged {
-            what: path.to_string(),
-            uri: self.uri.clone(),
-            reason,
-        })
+        let bytes = got
+            .bytes()
+            .await
+            .map_err(|source| self.store_error(format!("read {path}"), source))?;
+        action::parse(version, &bytes)
+            .map(Some)
+            .map_err(|reason| LakeError::Damaged {
+                what: path.to_string(),
+                uri: self.uri.clone(),
+                reason,
+            })
     }
 
     fn apply(&mut self, commit: &Followed) {
@@ -170,17 +205,31 @@ impl TableLog {
         for path in &commit.removes {
             self.state.files.remove(path);
         }
-        self.state.files.extend(commit.adds.iter().map(|add| (add.path.clone(), add.clone())));
+        self.state.files.extend(
+            commit
+                .adds
+                .iter()
+                .map(|add| (add.path.clone(), add.clone())),
+        );
     }
 
     fn adopt(&mut self, version: i64, change: &Change) {
         self.state.version = version;
         self.state.txns.extend(change.txns.iter().cloned());
-        self.state.files.extend(change.adds.iter().map(|add| (add.path.clone(), add.clone())));
+        self.state.files.extend(
+            change
+                .adds
+                .iter()
+                .map(|add| (add.path.clone(), add.clone())),
+        );
     }
 
     fn store_error(&self, doing: String, source: object_store::Error) -> LakeError {
-        LakeError::Store { doing, uri: self.uri.clone(), source }
+        LakeError::Store {
+            doing,
+            uri: self.uri.clone(),
+            source,
+        }
     }
 }
 

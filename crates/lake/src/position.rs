@@ -24,7 +24,10 @@ impl PartialOrd for Limbs {
 
 impl Ord for Limbs {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+        self.0
+            .len()
+            .cmp(&other.0.len())
+            .then_with(|| self.0.cmp(&other.0))
     }
 }
 
@@ -41,7 +44,9 @@ impl SequenceNumber {
         }
         let mut little: Vec<u64> = Vec::new();
         for chunk in text.as_bytes().chunks(18) {
-            let mut carry = chunk.iter().fold(0u128, |n, b| n * 10 + u128::from(b - b'0'));
+            let mut carry = chunk
+                .iter()
+                .fold(0u128, |n, b| n * 10 + u128::from(b - b'0'));
             let scale = 10u128.pow(chunk.len() as u32);
             for limb in little.iter_mut() {
                 let wide = u128::from(*limb) * scale + carry;
@@ -54,13 +59,19 @@ impl SequenceNumber {
             }
         }
         little.reverse();
-        Some(SequenceNumber { limbs: Limbs(little) })
+        Some(SequenceNumber {
+            limbs: Limbs(little),
+        })
     }
 
     /// Limb `k` counted from the least significant, 0 past the end.
     fn limb(&self, k: usize) -> i64 {
         let n = self.limbs.0.len();
-        if k < n { self.limbs.0[n - 1 - k] as i64 } else { 0 }
+        if k < n {
+            self.limbs.0[n - 1 - k] as i64
+        } else {
+            0
+        }
     }
 
     fn from_little(mut little: Vec<u64>) -> SequenceNumber {
@@ -68,7 +79,9 @@ impl SequenceNumber {
             little.pop();
         }
         little.reverse();
-        SequenceNumber { limbs: Limbs(little) }
+        SequenceNumber {
+            limbs: Limbs(little),
+        }
     }
 }
 
@@ -115,7 +128,11 @@ pub struct Position {
 impl Position {
     /// Just past a record.
     pub fn at(sequence_number: SequenceNumber, sub_sequence: i64) -> Position {
-        Position { sequence_number: Some(sequence_number), sub_sequence, ended: false }
+        Position {
+            sequence_number: Some(sequence_number),
+            sub_sequence,
+            ended: false,
+        }
     }
 
     /// Whether a record lies at or before this position.
@@ -131,14 +148,20 @@ impl Position {
         let sequence = self.sequence_number.clone().unwrap_or_default();
         // Limbs are never fewer than before: a sequence number only grows within a shard.
         let used = sequence.limbs.0.len().max(1);
-        let mut txns: Vec<_> = (0..used).map(|k| (format!("{base}#{k}"), sequence.limb(k))).collect();
+        let mut txns: Vec<_> = (0..used)
+            .map(|k| (format!("{base}#{k}"), sequence.limb(k)))
+            .collect();
         txns.push((format!("{base}#sub"), self.sub_sequence));
         txns.push((format!("{base}#state"), i64::from(self.ended)));
         txns
     }
 
     /// Reads a position back from all `txn` versions of a table; `None` when the shard has none.
-    pub(crate) fn from_txns(txns: &HashMap<String, i64>, prefix: &str, shard: &ShardKey) -> Option<Position> {
+    pub(crate) fn from_txns(
+        txns: &HashMap<String, i64>,
+        prefix: &str,
+        shard: &ShardKey,
+    ) -> Option<Position> {
         let base = txn_base(prefix, shard);
         txns.get(&format!("{base}#0"))?;
         let limb = |k| txns.get(&format!("{base}#{k}")).copied().unwrap_or(0) as u64;
@@ -167,7 +190,15 @@ mod tests {
     fn text_to_limbs_and_back() {
         let nines = "9".repeat(129);
         let real = "49590338271490256608559692538361571095921575989136588898";
-        for text in ["0", "1", "4611686018427387903", "4611686018427387904", "1000000000000000000", real, &nines] {
+        for text in [
+            "0",
+            "1",
+            "4611686018427387903",
+            "4611686018427387904",
+            "1000000000000000000",
+            real,
+            &nines,
+        ] {
             assert_eq!(number(text).to_string(), text);
         }
         assert!(number(&nines).limbs.0.len() <= MAX_LIMBS);
@@ -185,13 +216,26 @@ mod tests {
 
     #[test]
     fn a_position_survives_its_txns() {
-        let shard = ShardKey { source: "arn:aws:kinesis:x@1".into(), shard_id: "shardId-000000000000".into() };
-        let position = Position::at(number("49590338271490256608559692538361571095921575989136588898"), 7);
+        let shard = ShardKey {
+            source: "arn:aws:kinesis:x@1".into(),
+            shard_id: "shardId-000000000000".into(),
+        };
+        let position = Position::at(
+            number("49590338271490256608559692538361571095921575989136588898"),
+            7,
+        );
         let txns: HashMap<_, _> = position.to_txns("gl/t", &shard).into_iter().collect();
         assert_eq!(Position::from_txns(&txns, "gl/t", &shard), Some(position));
-        let other = ShardKey { shard_id: "shardId-000000000001".into(), ..shard.clone() };
+        let other = ShardKey {
+            shard_id: "shardId-000000000001".into(),
+            ..shard.clone()
+        };
         assert_eq!(Position::from_txns(&txns, "gl/t", &other), None);
-        let ended = Position { sequence_number: None, sub_sequence: 0, ended: true };
+        let ended = Position {
+            sequence_number: None,
+            sub_sequence: 0,
+            ended: true,
+        };
         let txns: HashMap<_, _> = ended.to_txns("gl/t", &shard).into_iter().collect();
         assert_eq!(Position::from_txns(&txns, "gl/t", &shard), Some(ended));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, Schema, TimestampMicrosecondType};
 use finding::{FindingKey, VersionHash};
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
@@ -25,27 +25,55 @@ pub(crate) async fn columns(
     path: &str,
     names: &[&str],
 ) -> Result<Vec<RecordBatch>, LakeError> {
-    let damaged = |reason: String| LakeError::Damaged { what: path.to_owned(), uri: uri.to_owned(), reason };
+    let damaged = |reason: String| LakeError::Damaged {
+        what: path.to_owned(),
+        uri: uri.to_owned(),
+        reason,
+    };
     let location = Path::from_url_path(path).map_err(|e| damaged(e.to_string()))?;
     let builder = ParquetRecordBatchStreamBuilder::new(object(store.clone(), location))
         .await
         .map_err(|e| damaged(e.to_string()))?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
-    let stream = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
-    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|e| damaged(e.to_string()))?;
-    batches.iter().map(|batch| in_order(batch, names).map_err(|e| damaged(e.to_string()))).collect()
+    let stream = builder
+        .with_projection(mask)
+        .build()
+        .map_err(|e| damaged(e.to_string()))?;
+    let batches: Vec<RecordBatch> = stream
+        .try_collect()
+        .await
+        .map_err(|e| damaged(e.to_string()))?;
+    batches
+        .iter()
+        .map(|batch| in_order(batch, names).map_err(|e| damaged(e.to_string())))
+        .collect()
 }
 
-#[expect(deprecated, reason = "one reader for two call sites is not worth an AsyncFileReader of our own")]
-fn object(store: Arc<dyn ObjectStore>, location: Path) -> parquet::arrow::async_reader::ParquetObjectReader {
+#[expect(
+    deprecated,
+    reason = "one reader for two call sites is not worth an AsyncFileReader of our own"
+)]
+fn object(
+    store: Arc<dyn ObjectStore>,
+    location: Path,
+) -> parquet::arrow::async_reader::ParquetObjectReader {
     parquet::arrow::async_reader::ParquetObjectReader::new(store, location)
 }
 
 fn in_order(batch: &RecordBatch, names: &[&str]) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let indices = names.iter().map(|name| batch.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
+    let indices = names
+        .iter()
+        .map(|name| batch.schema().index_of(name))
+        .collect::<Result<Vec<_>, _>>()?;
     let schema = batch.schema();
-    let fields = indices.iter().map(|index| schema.field(*index).clone()).collect::<Vec<_>>();
-    let arrays = indices.iter().map(|index| batch.column(*index).clone()).collect();
+    let fields = indices
+        .iter()
+        .map(|index| schema.field(*index).clone())
+        .collect::<Vec<_>>();
+    let arrays = indices
+        .iter()
+        .map(|index| batch.column(*index).clone())
+        .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
 }
@@ -56,25 +84,53 @@ pub(crate) async fn versions(
     uri: &str,
     paths: &[String],
 ) -> Result<Vec<Vec<VersionHash>>, LakeError> {
-    futures::stream::iter(paths)
-        .map(|path| versions_of_file(store, uri, path))
+    let files: Vec<_> = paths
+        .iter()
+        .map(|path| versions_of_file(store, uri, path).boxed())
+        .collect();
+    futures::stream::iter(files)
         .buffered(CONCURRENCY)
         .try_collect()
         .await
 }
 
 /// The versions that data files of `findings` hold, as one set.
-pub(crate) async fn version_set(store: &Arc<dyn ObjectStore>, uri: &str, paths: &[String]) -> Result<Versions, LakeError> {
+pub(crate) async fn version_set(
+    store: &Arc<dyn ObjectStore>,
+    uri: &str,
+    paths: &[String],
+) -> Result<Versions, LakeError> {
     let files = versions(store, uri, paths).await?;
-    Ok(files.into_iter().flatten().map(|version| version.0).collect())
+    Ok(files
+        .into_iter()
+        .flatten()
+        .map(|version| version.0)
+        .collect())
 }
 
-async fn versions_of_file(store: &Arc<dyn ObjectStore>, uri: &str, path: &str) -> Result<Vec<VersionHash>, LakeError> {
-    let names = ["account_id", "region", "finding_id", "updated_at", "count", "wire_shape"];
+async fn versions_of_file(
+    store: &Arc<dyn ObjectStore>,
+    uri: &str,
+    path: &str,
+) -> Result<Vec<VersionHash>, LakeError> {
+    let names = [
+        "account_id",
+        "region",
+        "finding_id",
+        "updated_at",
+        "count",
+        "wire_shape",
+    ];
     let batches = columns(store, uri, path, &names).await?;
-    let incomplete = batches.iter().any(|b| b.column(3).null_count() + b.column(4).null_count() > 0);
+    let incomplete = batches
+        .iter()
+        .any(|b| b.column(3).null_count() + b.column(4).null_count() > 0);
     // `raw` is most of a file: it is read only when a version's identity needs it.
-    let raws = if incomplete { columns(store, uri, path, &["raw"]).await? } else { vec![] };
+    let raws = if incomplete {
+        columns(store, uri, path, &["raw"]).await?
+    } else {
+        vec![]
+    };
     let mut raws = raws.iter().flat_map(|batch| {
         let raw = batch.column(0).as_string::<i32>();
         (0..raw.len()).map(|row| raw.value(row)).collect::<Vec<_>>()
@@ -109,7 +165,14 @@ pub(crate) async fn distinct_text(
     let mut values = HashSet::new();
     for path in paths {
         for batch in columns(store, uri, path, &[column]).await? {
-            values.extend(batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
+            values.extend(
+                batch
+                    .column(0)
+                    .as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .map(str::to_owned),
+            );
         }
     }
     Ok(values)

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder, RecordBatch,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -44,7 +44,12 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn new() -> Rows {
-        Rows { columns: Columns::default(), schema: file_schema(), rows: 0, bytes: 0 }
+        Rows {
+            columns: Columns::default(),
+            schema: file_schema(),
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     /// Rows not yet finished.
@@ -73,7 +78,11 @@ impl Rows {
 /// The schema of a data file of `findings`: all columns but the partition column.
 pub(crate) fn file_schema() -> SchemaRef {
     let table = Table::Findings.schema();
-    let kept = table.fields().iter().filter(|field| !Table::Findings.partition_columns().contains(&field.name().as_str()));
+    let kept = table.fields().iter().filter(|field| {
+        !Table::Findings
+            .partition_columns()
+            .contains(&field.name().as_str())
+    });
     Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()))
 }
 
@@ -131,7 +140,9 @@ impl Fresh for TimestampMicrosecondBuilder {
 impl Column<&[Cow<'_, str>]> for ListBuilder<StringBuilder> {
     /// No values are null rather than an empty list: `IS NULL` then means "has none" in every column.
     fn push(&mut self, values: &[Cow<'_, str>]) {
-        values.iter().for_each(|value| self.values().append_value(value));
+        values
+            .iter()
+            .for_each(|value| self.values().append_value(value));
         self.append(!values.is_empty());
     }
 }
@@ -234,13 +245,17 @@ columns! { f, p;
 
 /// `Recon` of `Recon:EC2/PortProbeUnprotectedPort` (type grammar: GuardDuty user guide, "finding format").
 fn threat_purpose(kind: &str) -> Option<&str> {
-    kind.split_once(':').map(|(purpose, _)| purpose).filter(|purpose| !purpose.is_empty())
+    kind.split_once(':')
+        .map(|(purpose, _)| purpose)
+        .filter(|purpose| !purpose.is_empty())
 }
 
 /// `C&CActivity` of `Backdoor:EC2/C&CActivity.B!DNS`.
 fn threat_family(kind: &str) -> Option<&str> {
     let (_, rest) = kind.split_once(':')?.1.split_once('/')?;
-    rest.split(['.', '!']).next().filter(|family| !family.is_empty())
+    rest.split(['.', '!'])
+        .next()
+        .filter(|family| !family.is_empty())
 }
 
 #[cfg(test)]
@@ -250,7 +265,10 @@ mod tests {
     #[test]
     fn types_fall_into_their_parts() {
         assert_eq!(threat_purpose("Recon:EC2/Portscan"), Some("Recon"));
-        assert_eq!(threat_family("Backdoor:EC2/C&CActivity.B!DNS"), Some("C&CActivity"));
+        assert_eq!(
+            threat_family("Backdoor:EC2/C&CActivity.B!DNS"),
+            Some("C&CActivity")
+        );
         assert_eq!(threat_family("PenTest:S3/KaliLinux"), Some("KaliLinux"));
         for odd in ["", "x", ":", "a:b", "a:b/"] {
             assert_eq!(threat_family(odd), None, "{odd}");
@@ -261,7 +279,10 @@ mod tests {
     fn builders_and_schema_name_the_same_columns() {
         let mut rows = Rows::new();
         rows.append(
-            &Finding { remote_ips: vec!["192.0.2.1".into()], ..Finding::default() },
+            &Finding {
+                remote_ips: vec!["192.0.2.1".into()],
+                ..Finding::default()
+            },
             &Provenance {
                 source: "s",
                 shard_id: None,

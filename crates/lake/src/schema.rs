@@ -21,7 +21,13 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order in which they are made.
-    pub const ALL: [Table; 5] = [Table::Findings, Table::Rejects, Table::Sources, Table::AlertLog, Table::Accounts];
+    pub const ALL: [Table; 5] = [
+        Table::Findings,
+        Table::Rejects,
+        Table::Sources,
+        Table::AlertLog,
+        Table::Accounts,
+    ];
 
     /// The folder and SQL name.
     pub fn name(self) -> &'static str {
@@ -97,7 +103,9 @@ pub(crate) fn list_item() -> Field {
 
 fn columns(list: &[(&str, DataType, bool)]) -> SchemaRef {
     Arc::new(Schema::new(
-        list.iter().map(|(name, kind, nullable)| Field::new(*name, kind.clone(), *nullable)).collect::<Vec<_>>(),
+        list.iter()
+            .map(|(name, kind, nullable)| Field::new(*name, kind.clone(), *nullable))
+            .collect::<Vec<_>>(),
     ))
 }
 

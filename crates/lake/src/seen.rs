@@ -64,12 +64,19 @@ pub(crate) enum Insert {
 impl Seen {
     /// Holds at most about `limit` versions (37 bytes each) beyond the days that must stay.
     pub(crate) fn new(limit: usize) -> Seen {
-        Seen { days: HashMap::new(), held: 0, limit, clock: 0 }
+        Seen {
+            days: HashMap::new(),
+            held: 0,
+            limit,
+            clock: 0,
+        }
     }
 
     pub(crate) fn insert(&mut self, day: Day, version: VersionHash) -> Insert {
         self.clock += 1;
-        let Some(entry) = self.days.get_mut(&day) else { return Insert::NotLoaded };
+        let Some(entry) = self.days.get_mut(&day) else {
+            return Insert::NotLoaded;
+        };
         entry.used = self.clock;
         if !entry.versions.insert(version.0) {
             return Insert::Duplicate;
@@ -114,7 +121,10 @@ impl Seen {
                 .min_by_key(|(_, entry)| entry.used)
                 .map(|(day, _)| *day);
             let Some(oldest) = oldest else { return };
-            self.held -= self.days.remove(&oldest).map_or(0, |entry| entry.versions.len());
+            self.held -= self
+                .days
+                .remove(&oldest)
+                .map_or(0, |entry| entry.versions.len());
         }
     }
 }

@@ -5,7 +5,8 @@ pub(crate) mod alert_log;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use sha2::{Digest, Sha256};
@@ -29,10 +30,34 @@ pub struct SourceRow {
     pub loaded_at: i64,
 }
 
+/// What is known of an account during a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Twelve digits.
+    pub account_id: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// Path of its organizational unit, e.g. `/Root/Prod/Payments`.
+    pub ou: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Tags, stored as a JSON object.
+    pub tags: Vec<(String, String)>,
+    /// UTC microseconds, included.
+    pub valid_from: i64,
+    /// UTC microseconds, not included; `None` while it holds.
+    pub valid_to: Option<i64>,
+}
+
 impl RejectRow {
     /// Hex SHA-256 of the bytes.
     pub(crate) fn sha256(&self) -> String {
-        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(&self.bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -46,7 +71,11 @@ pub(crate) fn rejects_batch(rows: &[RejectRow]) -> Result<RecordBatch, LakeError
             Arc::new(rows.iter().map(|r| r.sub_sequence).collect::<Int64Array>()),
             Arc::new(rows.iter().map(|r| Some(r.item)).collect::<Int32Array>()),
             texts(rows.iter().map(|r| Some(r.reason.as_str()))),
-            Arc::new(rows.iter().map(|r| Some(r.bytes.as_slice())).collect::<BinaryArray>()),
+            Arc::new(
+                rows.iter()
+                    .map(|r| Some(r.bytes.as_slice()))
+                    .collect::<BinaryArray>(),
+            ),
             texts(rows.iter().map(RejectRow::sha256).map(Some)),
             times(rows.iter().map(|r| r.arrived_at)),
             times(rows.iter().map(|r| Some(r.rejected_at))),
@@ -56,7 +85,11 @@ pub(crate) fn rejects_batch(rows: &[RejectRow]) -> Result<RecordBatch, LakeError
 
 pub(crate) fn sources_batch(rows: &[SourceRow]) -> Result<RecordBatch, LakeError> {
     let numbers = |of: fn(&SourceRow) -> u64| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| Some(of(row) as i64)).collect::<Int64Array>())
+        Arc::new(
+            rows.iter()
+                .map(|row| Some(of(row) as i64))
+                .collect::<Int64Array>(),
+        )
     };
     batch(
         Table::Sources,
@@ -76,8 +109,10 @@ pub(crate) fn sources_batch(rows: &[SourceRow]) -> Result<RecordBatch, LakeError
 }
 
 pub(crate) fn sources_from(batch: &RecordBatch) -> Vec<SourceRow> {
-    let text = |index: usize, row: usize| batch.column(index).as_string::<i32>().value(row).to_owned();
-    let number = |index: usize, row: usize| batch.column(index).as_primitive::<Int64Type>().value(row);
+    let text =
+        |index: usize, row: usize| batch.column(index).as_string::<i32>().value(row).to_owned();
+    let number =
+        |index: usize, row: usize| batch.column(index).as_primitive::<Int64Type>().value(row);
     (0..batch.num_rows())
         .map(|row| SourceRow {
             uri: text(0, row),
@@ -91,9 +126,37 @@ pub(crate) fn sources_from(batch: &RecordBatch) -> Vec<SourceRow> {
                 skipped: number(7, row) as u64,
                 expired: number(8, row) as u64,
             },
-            loaded_at: batch.column(9).as_primitive::<TimestampMicrosecondType>().value(row),
+            loaded_at: batch
+                .column(9)
+                .as_primitive::<TimestampMicrosecondType>()
+                .value(row),
         })
         .collect()
+}
+
+pub(crate) fn accounts_batch(rows: &[AccountRow]) -> Result<RecordBatch, LakeError> {
+    let text = |of: fn(&AccountRow) -> Option<&str>| texts(rows.iter().map(of));
+    let tags = |row: &AccountRow| -> String {
+        let map: serde_json::Map<_, _> = row
+            .tags
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into()))
+            .collect();
+        serde_json::Value::Object(map).to_string()
+    };
+    batch(
+        Table::Accounts,
+        vec![
+            text(|r| Some(&r.account_id)),
+            text(|r| r.name.as_deref()),
+            text(|r| r.ou.as_deref()),
+            text(|r| r.owner.as_deref()),
+            text(|r| r.email.as_deref()),
+            texts(rows.iter().map(|r| Some(tags(r)))),
+            times(rows.iter().map(|r| Some(r.valid_from))),
+            times(rows.iter().map(|r| r.valid_to)),
+        ],
+    )
 }
 
 fn batch(table: Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, LakeError> {
@@ -105,5 +168,9 @@ fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
 }
 
 fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
-    Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    Arc::new(
+        values
+            .collect::<TimestampMicrosecondArray>()
+            .with_timezone("UTC"),
+    )
 }

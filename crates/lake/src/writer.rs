@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::json;
 use tokio::runtime::Handle;
 
@@ -32,7 +32,10 @@ pub struct WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        WriterOptions { versions_in_memory: 4_000_000, not_before: None }
+        WriterOptions {
+            versions_in_memory: 4_000_000,
+            not_before: None,
+        }
     }
 }
 
@@ -65,7 +68,13 @@ impl Writer {
             options.versions_in_memory,
             options.not_before,
         );
-        let writer = Writer { lake: lake.clone(), findings, rejects, shared: Arc::new(shared), known_rejects: None };
+        let writer = Writer {
+            lake: lake.clone(),
+            findings,
+            rejects,
+            shared: Arc::new(shared),
+            known_rejects: None,
+        };
         writer.share_files();
         Ok(writer)
     }
@@ -97,17 +106,31 @@ impl Writer {
         positions: &[(ShardKey, Position)],
     ) -> Result<Committed, LakeError> {
         self.commit_rejects(&mut batch, positions).await?;
-        let Batch { mut files, mut ledger, .. } = batch;
+        let Batch {
+            mut files,
+            mut ledger,
+            ..
+        } = batch;
         self.upload(&files).await?;
         loop {
             if files.is_empty() && positions.is_empty() {
-                return Ok(Committed { version: None, ledger });
+                return Ok(Committed {
+                    version: None,
+                    ledger,
+                });
             }
-            match self.findings.commit(self.change(&files, positions, ledger)).await? {
+            match self
+                .findings
+                .commit(self.change(&files, positions, ledger))
+                .await?
+            {
                 Outcome::Committed(version) => {
                     self.settle(&files);
                     self.lake.after_commit(Table::Findings, version);
-                    return Ok(Committed { version: Some(version), ledger });
+                    return Ok(Committed {
+                        version: Some(version),
+                        ledger,
+                    });
                 }
                 Outcome::Overtaken(commits) => {
                     self.refuse_moved_positions(&commits, positions)?;
@@ -119,11 +142,18 @@ impl Writer {
         }
     }
 
-    fn change(&self, files: &[BatchFile], positions: &[(ShardKey, Position)], ledger: Ledger) -> Change {
+    fn change(
+        &self,
+        files: &[BatchFile],
+        positions: &[(ShardKey, Position)],
+        ledger: Ledger,
+    ) -> Change {
         let state = self.findings.state();
         let prefix = txn_prefix(&state.table_id);
-        let mut txns: Vec<_> =
-            positions.iter().flat_map(|(shard, position)| position.to_txns(&prefix, shard)).collect();
+        let mut txns: Vec<_> = positions
+            .iter()
+            .flat_map(|(shard, position)| position.to_txns(&prefix, shard))
+            .collect();
         if !files.is_empty() {
             txns.push((rows_txn(&state.table_id), state.version + 1));
         }
@@ -145,8 +175,12 @@ impl Writer {
 
     async fn upload(&self, files: &[BatchFile]) -> Result<(), LakeError> {
         let (store, uri) = (self.findings.store(), self.findings.uri());
-        futures::stream::iter(files)
-            .map(|file| file.file.store(store, uri))
+        // Boxed one by one: the compiler cannot see that a closure's future is Send for every lifetime.
+        let uploads: Vec<_> = files
+            .iter()
+            .map(|file| file.file.store(store, uri).boxed())
+            .collect();
+        futures::stream::iter(uploads)
             .buffer_unordered(UPLOADS)
             .try_collect::<()>()
             .await
@@ -160,17 +194,34 @@ impl Writer {
         let state = self.findings.state();
         let prefix = txn_prefix(&state.table_id);
         for (shard, position) in positions {
-            let own: HashSet<String> = position.to_txns(&prefix, shard).into_iter().map(|(id, _)| id).collect();
-            if commits.iter().flat_map(|commit| &commit.txns).any(|(id, _)| own.contains(id)) {
-                return Err(LakeError::PositionMoved { what: format!("{} of {}", shard.shard_id, shard.source) });
+            let own: HashSet<String> = position
+                .to_txns(&prefix, shard)
+                .into_iter()
+                .map(|(id, _)| id)
+                .collect();
+            if commits
+                .iter()
+                .flat_map(|commit| &commit.txns)
+                .any(|(id, _)| own.contains(id))
+            {
+                return Err(LakeError::PositionMoved {
+                    what: format!("{} of {}", shard.shard_id, shard.source),
+                });
             }
         }
         Ok(())
     }
 
     /// Other writers' rows are read; ours that are among them are taken out. Returns how many.
-    async fn drop_stored_meanwhile(&mut self, files: &mut Vec<BatchFile>, commits: &[Followed]) -> Result<u64, LakeError> {
-        let adds = commits.iter().flat_map(|commit| &commit.adds).filter(|add| add.data_change);
+    async fn drop_stored_meanwhile(
+        &mut self,
+        files: &mut Vec<BatchFile>,
+        commits: &[Followed],
+    ) -> Result<u64, LakeError> {
+        let adds = commits
+            .iter()
+            .flat_map(|commit| &commit.adds)
+            .filter(|add| add.data_change);
         let paths: Vec<String> = adds.map(|add| add.path.clone()).collect();
         let store = self.findings.shared_store();
         let theirs = read::version_set(&store, self.findings.uri(), &paths).await?;
@@ -178,7 +229,11 @@ impl Writer {
         let mut dropped = 0;
         let mut kept = Vec::new();
         for file in files.drain(..) {
-            let duplicates = file.versions.iter().filter(|version| theirs.contains(&version.0)).count();
+            let duplicates = file
+                .versions
+                .iter()
+                .filter(|version| theirs.contains(&version.0))
+                .count();
             if duplicates == 0 {
                 kept.push(file);
                 continue;
@@ -186,17 +241,23 @@ impl Writer {
             dropped += duplicates as u64;
             self.shared.seen().settle(file.day, duplicates);
             if let Some(rest) = without(file, &theirs)? {
-                rest.file.store(self.findings.store(), self.findings.uri()).await?;
+                rest.file
+                    .store(self.findings.store(), self.findings.uri())
+                    .await?;
                 kept.push(rest);
             }
         }
         // Days in memory learn the winners' versions; a day that is not loaded will be read from the files.
-        let by_day = paths.iter().zip(read::versions(&store, self.findings.uri(), &paths).await?);
+        let by_day = paths
+            .iter()
+            .zip(read::versions(&store, self.findings.uri(), &paths).await?);
         for (path, versions) in by_day {
             if let Some(day) = self.day_of_file(path)
                 && self.shared.seen().is_loaded(day)
             {
-                self.shared.seen().load(day, versions.into_iter().map(|version| version.0).collect());
+                self.shared
+                    .seen()
+                    .load(day, versions.into_iter().map(|version| version.0).collect());
             }
         }
         *files = kept;
@@ -227,10 +288,17 @@ impl Writer {
 
     fn day_of_file(&self, path: &str) -> Option<i32> {
         let add = self.findings.state().files.get(path)?;
-        add.partition_values.get("event_date")?.as_deref().and_then(day_from_text)
+        add.partition_values
+            .get("event_date")?
+            .as_deref()
+            .and_then(day_from_text)
     }
 
-    async fn commit_rejects(&mut self, batch: &mut Batch, positions: &[(ShardKey, Position)]) -> Result<(), LakeError> {
+    async fn commit_rejects(
+        &mut self,
+        batch: &mut Batch,
+        positions: &[(ShardKey, Position)],
+    ) -> Result<(), LakeError> {
         let mut rows = std::mem::take(&mut batch.rejects);
         if rows.is_empty() {
             return Ok(());
@@ -240,23 +308,38 @@ impl Writer {
             if rows.is_empty() {
                 return Ok(());
             }
-            let file = data_file::single(Table::Rejects, &tables::rejects_batch(&rows)?, crate::log::now_ms())?;
+            let file = data_file::single(
+                Table::Rejects,
+                &tables::rejects_batch(&rows)?,
+                crate::log::now_ms(),
+            )?;
             file.store(self.rejects.store(), self.rejects.uri()).await?;
             let state = self.rejects.state();
             let prefix = txn_prefix(&state.table_id);
-            let shards: HashSet<_> = rows.iter().filter_map(|row| Some((&*row.source, row.shard_id.as_deref()?))).collect();
+            let shards: HashSet<_> = rows
+                .iter()
+                .filter_map(|row| Some((&*row.source, row.shard_id.as_deref()?)))
+                .collect();
             let mut txns: Vec<_> = positions
                 .iter()
                 .filter(|(shard, _)| shards.contains(&(&*shard.source, &*shard.shard_id)))
                 .flat_map(|(shard, position)| position.to_txns(&prefix, shard))
                 .collect();
             txns.push((rows_txn(&state.table_id), state.version + 1));
-            let change = Change { adds: vec![file.add], txns, info: json!({ "rejects": rows.len() }) };
+            let change = Change {
+                adds: vec![file.add],
+                txns,
+                info: json!({ "rejects": rows.len() }),
+            };
             match self.rejects.commit(change).await? {
                 Outcome::Committed(version) => {
                     self.lake.after_commit(Table::Rejects, version);
                     if let Some(known) = &mut self.known_rejects {
-                        known.extend(rows.iter().filter(|row| row.shard_id.is_none()).map(RejectRow::sha256));
+                        known.extend(
+                            rows.iter()
+                                .filter(|row| row.shard_id.is_none())
+                                .map(RejectRow::sha256),
+                        );
                     }
                     return Ok(());
                 }
@@ -266,11 +349,16 @@ impl Writer {
     }
 
     /// Leaves out rejects that the lake has: by position for shards, by SHA-256 for files (those count as duplicates).
-    async fn new_rejects(&mut self, rows: Vec<RejectRow>, batch: &mut Batch) -> Result<Vec<RejectRow>, LakeError> {
+    async fn new_rejects(
+        &mut self,
+        rows: Vec<RejectRow>,
+        batch: &mut Batch,
+    ) -> Result<Vec<RejectRow>, LakeError> {
         if self.known_rejects.is_none() && rows.iter().any(|row| row.shard_id.is_none()) {
             let paths: Vec<String> = self.rejects.state().files.keys().cloned().collect();
             let store = self.rejects.shared_store();
-            self.known_rejects = Some(read::distinct_text(&store, self.rejects.uri(), &paths, "sha256").await?);
+            self.known_rejects =
+                Some(read::distinct_text(&store, self.rejects.uri(), &paths, "sha256").await?);
         }
         let state = self.rejects.state();
         let prefix = txn_prefix(&state.table_id);
@@ -278,10 +366,18 @@ impl Writer {
         let mut own = HashSet::new();
         let is_new = |row: &RejectRow| match &row.shard_id {
             Some(shard_id) => {
-                let shard = ShardKey { source: row.source.clone(), shard_id: shard_id.clone() };
-                let sequence = row.sequence_number.as_deref().and_then(SequenceNumber::parse);
+                let shard = ShardKey {
+                    source: row.source.clone(),
+                    shard_id: shard_id.clone(),
+                };
+                let sequence = row
+                    .sequence_number
+                    .as_deref()
+                    .and_then(SequenceNumber::parse);
                 let stored = Position::from_txns(&state.txns, &prefix, &shard);
-                !stored.zip(sequence).is_some_and(|(p, number)| p.covers(&number, row.sub_sequence.unwrap_or(0)))
+                !stored
+                    .zip(sequence)
+                    .is_some_and(|(p, number)| p.covers(&number, row.sub_sequence.unwrap_or(0)))
             }
             None => {
                 let digest = row.sha256();
@@ -301,7 +397,11 @@ impl Writer {
 fn without(file: BatchFile, stored: &Versions) -> Result<Option<BatchFile>, LakeError> {
     use arrow::array::BooleanArray;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-    let mut writer = FileWriter::new(Table::Findings, file_schema(), vec![("event_date".to_owned(), day_text(file.day))])?;
+    let mut writer = FileWriter::new(
+        Table::Findings,
+        file_schema(),
+        vec![("event_date".to_owned(), day_text(file.day))],
+    )?;
     let mut versions = file.versions.iter();
     let mut kept = Vec::new();
     for batch in ParquetRecordBatchReaderBuilder::try_new(file.file.bytes.clone())?.build()? {
@@ -322,7 +422,11 @@ fn without(file: BatchFile, stored: &Versions) -> Result<Option<BatchFile>, Lake
     if kept.is_empty() {
         return Ok(None);
     }
-    Ok(Some(BatchFile { day: file.day, file: writer.finish(file.file.add.modification_time)?, versions: kept }))
+    Ok(Some(BatchFile {
+        day: file.day,
+        file: writer.finish(file.file.add.modification_time)?,
+        versions: kept,
+    }))
 }
 
 /// Ids of `txn` actions of this program on a table.

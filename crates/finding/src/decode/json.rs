@@ -44,7 +44,11 @@ impl<'a> Key<'a> {
     /// `from` begins with the name where the name has no escapes, so that a fixed number of bytes can be folded at once.
     #[inline]
     fn of(text: Cow<'a, str>, from: &[u8]) -> Key<'a> {
-        let len = if text.len() <= LONGEST_NAME { text.len() } else { 0 };
+        let len = if text.len() <= LONGEST_NAME {
+            text.len()
+        } else {
+            0
+        };
         let mut lower = match (from.first_chunk::<LONGEST_NAME>(), &text) {
             (Some(chunk), Cow::Borrowed(_)) => *chunk,
             _ => {
@@ -65,13 +69,20 @@ impl<'a> Key<'a> {
 
     /// Whether it starts with a capital, as in the SDK's names.
     pub(super) fn is_pascal(&self) -> bool {
-        self.text.as_bytes().first().is_some_and(u8::is_ascii_uppercase)
+        self.text
+            .as_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_uppercase)
     }
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str, pos: usize) -> Cursor<'a> {
-        Cursor { text, pos, depth: 0 }
+        Cursor {
+            text,
+            pos,
+            depth: 0,
+        }
     }
 
     /// Byte position in the text.
@@ -84,7 +95,14 @@ impl<'a> Cursor<'a> {
     }
 
     fn fault<T>(&self, why: &'static str) -> Read<T> {
-        Err(Fault { at: self.pos, why: if self.pos >= self.text.len() { "the text ends too early" } else { why } })
+        Err(Fault {
+            at: self.pos,
+            why: if self.pos >= self.text.len() {
+                "the text ends too early"
+            } else {
+                why
+            },
+        })
     }
 
     #[inline]
@@ -118,14 +136,21 @@ impl<'a> Cursor<'a> {
 
     /// Hands each member of the object at the cursor to `member`, which must read exactly the member's value.
     /// A value that is no object is skipped, but of a list its first element is taken.
-    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &Key<'a>) -> Read<()>) -> Read<()> {
+    pub(super) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &Key<'a>) -> Read<()>,
+    ) -> Read<()> {
         match self.peek() {
             b'{' => self.members(&mut member),
             b'[' => {
                 let mut first = true;
                 self.elements(|c| {
                     let taken = std::mem::replace(&mut first, false) && c.peek() == b'{';
-                    if taken { c.members(&mut member) } else { c.skip() }
+                    if taken {
+                        c.members(&mut member)
+                    } else {
+                        c.skip()
+                    }
                 })
             }
             _ => self.skip(),
@@ -230,7 +255,11 @@ impl<'a> Cursor<'a> {
         let start = self.pos + 1;
         let escaped = self.skip_string()?;
         let inner = &self.text[start..self.pos - 1];
-        Ok(if escaped { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) })
+        Ok(if escaped {
+            Cow::Owned(unescape(inner))
+        } else {
+            Cow::Borrowed(inner)
+        })
     }
 
     /// Skips one value and returns its text.
@@ -289,7 +318,13 @@ impl<'a> Cursor<'a> {
                     }
                     b'}' if object => {}
                     b']' if !object => {}
-                    _ => return self.fault(if object { "expected `,` or `}`" } else { "expected `,` or `]`" }),
+                    _ => {
+                        return self.fault(if object {
+                            "expected `,` or `}`"
+                        } else {
+                            "expected `,` or `]`"
+                        });
+                    }
                 }
                 self.leave();
                 objects >>= 1;
@@ -319,7 +354,11 @@ impl<'a> Cursor<'a> {
         while let Some(b'0'..=b'9') = self.bytes().get(self.pos) {
             self.pos += 1;
         }
-        if self.pos == start { self.fault("expected a digit") } else { Ok(()) }
+        if self.pos == start {
+            self.fault("expected a digit")
+        } else {
+            Ok(())
+        }
     }
 
     fn next_is(&mut self, any: &[u8]) -> bool {
@@ -370,13 +409,23 @@ impl<'a> Cursor<'a> {
                         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 0,
                         Some(b'u') => 4,
                         Some(_) => return self.fault("unknown escape in a string"),
-                        None => return Err(Fault { at: bytes.len(), why: "the text ends too early" }),
+                        None => {
+                            return Err(Fault {
+                                at: bytes.len(),
+                                why: "the text ends too early",
+                            });
+                        }
                     };
                     for i in 0..wide {
                         match bytes.get(self.pos + 2 + i) {
                             Some(b) if b.is_ascii_hexdigit() => {}
                             Some(_) => return self.fault("unknown escape in a string"),
-                            None => return Err(Fault { at: bytes.len(), why: "the text ends too early" }),
+                            None => {
+                                return Err(Fault {
+                                    at: bytes.len(),
+                                    why: "the text ends too early",
+                                });
+                            }
                         }
                     }
                     self.pos += 2 + wide;
@@ -413,7 +462,10 @@ fn plain_end(bytes: &[u8], mut pos: usize) -> usize {
 #[cold]
 #[inline(never)]
 fn plain_end_bytewise(bytes: &[u8], mut pos: usize) -> usize {
-    while bytes.get(pos).is_some_and(|b| !matches!(b, b'"' | b'\\' | 0..0x20)) {
+    while bytes
+        .get(pos)
+        .is_some_and(|b| !matches!(b, b'"' | b'\\' | 0..0x20))
+    {
         pos += 1;
     }
     pos
@@ -436,11 +488,13 @@ fn unescape(inner: &str) -> String {
             b'u' => {
                 used += 4;
                 let high = hex4(rest, at + 2);
-                let pair = (0xd800..0xdc00).contains(&high) && rest.as_bytes().get(used..used + 2) == Some(b"\\u");
+                let pair = (0xd800..0xdc00).contains(&high)
+                    && rest.as_bytes().get(used..used + 2) == Some(b"\\u");
                 let low = if pair { hex4(rest, used + 2) } else { 0 };
                 if (0xdc00..0xe000).contains(&low) {
                     used += 6;
-                    char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)).unwrap_or('\u{fffd}')
+                    char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+                        .unwrap_or('\u{fffd}')
                 } else {
                     char::from_u32(high).unwrap_or('\u{fffd}')
                 }
@@ -454,7 +508,9 @@ fn unescape(inner: &str) -> String {
 }
 
 fn hex4(text: &str, at: usize) -> u32 {
-    text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0)
+    text.get(at..at + 4)
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ pub(super) fn gunzip(bytes: &[u8], limit: usize) -> Result<(Vec<u8>, usize), Str
         let room = (limit - out.len()) as u64;
         match member.by_ref().take(room + 1).read_to_end(&mut out) {
             Err(_) => return Err(format!("gzip: broken after {} unpacked bytes", out.len())),
-            Ok(_) if out.len() > limit => return Err(format!("gzip: unpacks to more than {limit} bytes")),
+            Ok(_) if out.len() > limit => {
+                return Err(format!("gzip: unpacks to more than {limit} bytes"));
+            }
             Ok(_) => rest = member.into_inner(),
         }
     }

@@ -35,7 +35,9 @@ impl Add {
             #[serde(rename = "numRecords")]
             num_records: u64,
         }
-        serde_json::from_str::<Stats>(self.stats.as_deref()?).ok().map(|stats| stats.num_records)
+        serde_json::from_str::<Stats>(self.stats.as_deref()?)
+            .ok()
+            .map(|stats| stats.num_records)
     }
 }
 
@@ -59,7 +61,8 @@ pub struct Ledger {
 impl Ledger {
     /// Whether every document received ended in one of the five ways.
     pub fn balances(&self) -> bool {
-        self.received == self.committed + self.duplicate + self.rejected + self.skipped + self.expired
+        self.received
+            == self.committed + self.duplicate + self.rejected + self.skipped + self.expired
     }
 }
 
@@ -151,15 +154,21 @@ struct Info {
 
 /// Reads a commit file. The error says which line is wrong.
 pub(crate) fn parse(version: i64, bytes: &[u8]) -> Result<Followed, String> {
-    let mut commit = Followed { version, ..Followed::default() };
+    let mut commit = Followed {
+        version,
+        ..Followed::default()
+    };
     for (number, line) in bytes.split(|b| *b == b'\n').enumerate() {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let line: Line = serde_json::from_slice(line).map_err(|e| format!("line {}: {e}", number + 1))?;
+        let line: Line =
+            serde_json::from_slice(line).map_err(|e| format!("line {}: {e}", number + 1))?;
         commit.adds.extend(line.add);
         commit.removes.extend(line.remove.map(|remove| remove.path));
-        commit.txns.extend(line.txn.map(|txn| (txn.app_id, txn.version)));
+        commit
+            .txns
+            .extend(line.txn.map(|txn| (txn.app_id, txn.version)));
         commit.replaces_table |= line.metadata.is_some() || line.protocol.is_some();
         if let Some(metadata) = line.metadata {
             commit.table_id = Some(metadata.id);
@@ -187,14 +196,29 @@ pub(crate) fn encode(change: &Change, nonce: &str) -> Vec<u8> {
         "isBlindAppend": true,
         "guardlake": info,
     }})];
-    lines.extend(change.txns.iter().map(|(id, version)| json!({ "txn": { "appId": id, "version": version } })));
+    lines.extend(
+        change
+            .txns
+            .iter()
+            .map(|(id, version)| json!({ "txn": { "appId": id, "version": version } })),
+    );
     lines.extend(change.adds.iter().map(|add| json!({ "add": add })));
-    lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n").into_bytes()
+    lines
+        .iter()
+        .map(Value::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+        .into_bytes()
 }
 
-#[allow(clippy::disallowed_methods, reason = "a commit's time stamp is for people; nothing is decided by it")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a commit's time stamp is for people; nothing is decided by it"
+)]
 pub(crate) fn now_ms() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as i64)
 }
 
 #[cfg(test)]
@@ -211,15 +235,25 @@ mod tests {
             data_change: true,
             stats: Some(r#"{"numRecords":7}"#.into()),
         };
-        let ledger = Ledger { received: 7, committed: 7, ..Ledger::default() };
+        let ledger = Ledger {
+            received: 7,
+            committed: 7,
+            ..Ledger::default()
+        };
         let change = Change {
             adds: vec![add.clone()],
             txns: vec![("a".into(), 5)],
             info: json!({ "ledger": ledger }),
         };
         let read = parse(9, &encode(&change, "n")).unwrap();
-        assert_eq!((read.version, read.adds, read.txns), (9, vec![add.clone()], vec![("a".into(), 5)]));
-        assert_eq!((read.nonce.as_deref(), read.ledger, read.replaces_table), (Some("n"), Some(ledger), false));
+        assert_eq!(
+            (read.version, read.adds, read.txns),
+            (9, vec![add.clone()], vec![("a".into(), 5)])
+        );
+        assert_eq!(
+            (read.nonce.as_deref(), read.ledger, read.replaces_table),
+            (Some("n"), Some(ledger), false)
+        );
         assert_eq!(add.rows(), Some(7));
         assert!(parse(1, b"{\"add\":1}").unwrap_err().starts_with("line 1"));
     }

@@ -18,28 +18,51 @@ use crate::LakeError;
 /// Replays the log under `store`; `None` when there is none.
 pub(crate) async fn load(store: &dyn ObjectStore, uri: &str) -> Result<Option<State>, LakeError> {
     let listing = list(store, uri).await?;
-    let Some(newest) = listing.commits.last().copied().max(listing.checkpoints.keys().next_back().copied()) else {
+    let Some(newest) = listing
+        .commits
+        .last()
+        .copied()
+        .max(listing.checkpoints.keys().next_back().copied())
+    else {
         return Ok(None);
     };
-    let damaged = |what: String, reason: String| LakeError::Damaged { what, uri: uri.to_owned(), reason };
+    let damaged = |what: String, reason: String| LakeError::Damaged {
+        what,
+        uri: uri.to_owned(),
+        reason,
+    };
 
-    let mut state = State { version: -1, ..State::default() };
+    let mut state = State {
+        version: -1,
+        ..State::default()
+    };
     // A torn checkpoint is skipped: an older one, or the commits alone, say the same.
     for (version, parts) in listing.checkpoints.iter().rev() {
         match read_checkpoint(store, parts).await {
             Ok(read) => {
-                state = State { version: *version, ..read };
+                state = State {
+                    version: *version,
+                    ..read
+                };
                 break;
             }
-            Err(reason) => tracing::warn!(uri, version, reason, "checkpoint cannot be read, trying an older one"),
+            Err(reason) => tracing::warn!(
+                uri,
+                version,
+                reason,
+                "checkpoint cannot be read, trying an older one"
+            ),
         }
     }
     for version in state.version + 1..=newest {
         let path = commit_path(version);
-        let bytes = get(store, &path)
-            .await
-            .map_err(|source| LakeError::Store { doing: format!("read {path}"), uri: uri.to_owned(), source })?;
-        let commit = action::parse(version, &bytes).map_err(|reason| damaged(path.to_string(), reason))?;
+        let bytes = get(store, &path).await.map_err(|source| LakeError::Store {
+            doing: format!("read {path}"),
+            uri: uri.to_owned(),
+            source,
+        })?;
+        let commit =
+            action::parse(version, &bytes).map_err(|reason| damaged(path.to_string(), reason))?;
         if let Some(id) = commit.table_id {
             state.table_id = id;
         }
@@ -48,10 +71,15 @@ pub(crate) async fn load(store: &dyn ObjectStore, uri: &str) -> Result<Option<St
         for path in commit.removes {
             state.files.remove(&path);
         }
-        state.files.extend(commit.adds.into_iter().map(|add| (add.path.clone(), add)));
+        state
+            .files
+            .extend(commit.adds.into_iter().map(|add| (add.path.clone(), add)));
     }
     if state.table_id.is_empty() {
-        return Err(damaged("_delta_log".to_owned(), "no metaData action in it".to_owned()));
+        return Err(damaged(
+            "_delta_log".to_owned(),
+            "no metaData action in it".to_owned(),
+        ));
     }
     Ok(Some(state))
 }
@@ -69,26 +97,47 @@ async fn list(store: &dyn ObjectStore, uri: &str) -> Result<Listing, LakeError> 
         .list(Some(&folder))
         .try_collect()
         .await
-        .map_err(|source| LakeError::Store { doing: "list the log".to_owned(), uri: uri.to_owned(), source })?;
+        .map_err(|source| LakeError::Store {
+            doing: "list the log".to_owned(),
+            uri: uri.to_owned(),
+            source,
+        })?;
     let mut commits = Vec::new();
     let mut found: BTreeMap<(i64, usize), Vec<Path>> = BTreeMap::new();
     for object in objects {
         let name = object.location.filename().unwrap_or_default();
-        let Some(version) = name.get(..20).and_then(|digits| digits.parse::<i64>().ok()) else { continue };
-        match name.get(21..).map(|rest| rest.split('.').collect::<Vec<_>>()).as_deref() {
+        let Some(version) = name.get(..20).and_then(|digits| digits.parse::<i64>().ok()) else {
+            continue;
+        };
+        match name
+            .get(21..)
+            .map(|rest| rest.split('.').collect::<Vec<_>>())
+            .as_deref()
+        {
             Some(["json"]) => commits.push(version),
-            Some(["checkpoint", "parquet"]) => found.entry((version, 1)).or_default().push(object.location),
+            Some(["checkpoint", "parquet"]) => {
+                found.entry((version, 1)).or_default().push(object.location)
+            }
             Some(["checkpoint", _, parts, "parquet"]) => {
                 let parts = parts.parse().unwrap_or(usize::MAX);
-                found.entry((version, parts)).or_default().push(object.location);
+                found
+                    .entry((version, parts))
+                    .or_default()
+                    .push(object.location);
             }
             _ => {}
         }
     }
     commits.sort_unstable();
-    let checkpoints =
-        found.into_iter().filter(|((_, parts), paths)| paths.len() == *parts).map(|((v, _), paths)| (v, paths)).collect();
-    Ok(Listing { commits, checkpoints })
+    let checkpoints = found
+        .into_iter()
+        .filter(|((_, parts), paths)| paths.len() == *parts)
+        .map(|((v, _), paths)| (v, paths))
+        .collect();
+    Ok(Listing {
+        commits,
+        checkpoints,
+    })
 }
 
 async fn get(store: &dyn ObjectStore, path: &Path) -> Result<Bytes, object_store::Error> {
@@ -103,20 +152,40 @@ async fn read_checkpoint(store: &dyn ObjectStore, parts: &[Path]) -> Result<Stat
         let schema = builder.parquet_schema();
         let wanted = (0..schema.num_columns()).filter(|index| {
             let path = schema.column(*index).path().string();
-            ["txn.", "metaData.id", "add.path", "add.partitionValues", "add.size", "add.modificationTime", "add.stats"]
-                .iter()
-                .any(|prefix| path.starts_with(prefix) && !path.starts_with("add.stats_parsed"))
+            [
+                "txn.",
+                "metaData.id",
+                "add.path",
+                "add.partitionValues",
+                "add.size",
+                "add.modificationTime",
+                "add.stats",
+            ]
+            .iter()
+            .any(|prefix| path.starts_with(prefix) && !path.starts_with("add.stats_parsed"))
         });
         let mask = ProjectionMask::leaves(schema, wanted.collect::<Vec<_>>());
-        for batch in builder.with_projection(mask).build().map_err(|e| e.to_string())? {
+        for batch in builder
+            .with_projection(mask)
+            .build()
+            .map_err(|e| e.to_string())?
+        {
             read_rows(&batch.map_err(|e| e.to_string())?, &mut state)?;
         }
     }
-    if state.table_id.is_empty() { Err("it holds no metaData".to_owned()) } else { Ok(state) }
+    if state.table_id.is_empty() {
+        Err("it holds no metaData".to_owned())
+    } else {
+        Ok(state)
+    }
 }
 
 fn read_rows(batch: &RecordBatch, state: &mut State) -> Result<(), String> {
-    let part = |name: &str| batch.column_by_name(name).and_then(|column| column.as_struct_opt());
+    let part = |name: &str| {
+        batch
+            .column_by_name(name)
+            .and_then(|column| column.as_struct_opt())
+    };
     if let Some(metadata) = part("metaData") {
         for row in (0..metadata.len()).filter(|row| metadata.is_valid(*row)) {
             state.table_id = text(metadata, "id", row).unwrap_or_default();
@@ -124,7 +193,9 @@ fn read_rows(batch: &RecordBatch, state: &mut State) -> Result<(), String> {
     }
     if let Some(txn) = part("txn") {
         for row in (0..txn.len()).filter(|row| txn.is_valid(*row)) {
-            if let (Some(id), Some(version)) = (text(txn, "appId", row), number(txn, "version", row)) {
+            if let (Some(id), Some(version)) =
+                (text(txn, "appId", row), number(txn, "version", row))
+            {
                 state.txns.insert(id, version);
             }
         }
@@ -157,19 +228,28 @@ fn number(part: &StructArray, name: &str, row: usize) -> Option<i64> {
 }
 
 fn partition_values(add: &StructArray, row: usize) -> HashMap<String, Option<String>> {
-    let Some(map) = add.column_by_name("partitionValues").and_then(|column| column.as_map_opt()) else {
+    let Some(map) = add
+        .column_by_name("partitionValues")
+        .and_then(|column| column.as_map_opt())
+    else {
         return HashMap::new();
     };
     if map.is_null(row) {
         return HashMap::new();
     }
     let entries = map.value(row);
-    let (Some(keys), Some(values)) =
-        (entries.column(0).as_string_opt::<i32>(), entries.column(1).as_string_opt::<i32>())
-    else {
+    let (Some(keys), Some(values)) = (
+        entries.column(0).as_string_opt::<i32>(),
+        entries.column(1).as_string_opt::<i32>(),
+    ) else {
         return HashMap::new();
     };
     (0..entries.len())
-        .map(|i| (keys.value(i).to_owned(), values.is_valid(i).then(|| values.value(i).to_owned())))
+        .map(|i| {
+            (
+                keys.value(i).to_owned(),
+                values.is_valid(i).then(|| values.value(i).to_owned()),
+            )
+        })
         .collect()
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use alerts::{AlertEvent, Event, Group};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, ListBuilder, RecordBatch,
+    StringArray, StringBuilder,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use finding::Label;
@@ -51,7 +52,12 @@ pub(crate) fn to_batch(events: &[AlertEvent]) -> Result<RecordBatch, LakeError> 
             lists(events, |e| &e.regions),
             texts(events.iter().map(|e| e.max_severity.map(Label::as_str))),
             text(|e| &e.sql),
-            Arc::new(events.iter().map(|e| Some(e.historic)).collect::<BooleanArray>()),
+            Arc::new(
+                events
+                    .iter()
+                    .map(|e| Some(e.historic))
+                    .collect::<BooleanArray>(),
+            ),
             text(|e| &e.actor),
             text(|e| &e.reason),
             number(|e| e.findings_version),
@@ -67,13 +73,27 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<AlertEvent>, String>
     for row in 0..batch.num_rows() {
         let text = |name: &str| {
             let column: &StringArray = column(name).as_string::<i32>();
-            if column.is_valid(row) { column.value(row).to_owned() } else { String::new() }
+            if column.is_valid(row) {
+                column.value(row).to_owned()
+            } else {
+                String::new()
+            }
         };
         let number = |name: &str| column(name).as_primitive::<Int64Type>().value(row);
-        let time = |name: &str| column(name).as_primitive::<TimestampMicrosecondType>().value(row);
+        let time = |name: &str| {
+            column(name)
+                .as_primitive::<TimestampMicrosecondType>()
+                .value(row)
+        };
         let list = |name: &str| {
             let lists: &ListArray = column(name).as_list::<i32>();
-            lists.value(row).as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+            lists
+                .value(row)
+                .as_string::<i32>()
+                .iter()
+                .flatten()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         };
         let word = |name: &str| format!("`{}` as {name} of alert {}", text(name), text("alert_id"));
         events.push(AlertEvent {
@@ -115,7 +135,9 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<AlertEvent>, String>
 fn lists(events: &[AlertEvent], of: fn(&AlertEvent) -> &Vec<String>) -> ArrayRef {
     let mut builder = ListBuilder::new(StringBuilder::new()).with_field(list_item());
     for event in events {
-        of(event).iter().for_each(|value| builder.values().append_value(value));
+        of(event)
+            .iter()
+            .for_each(|value| builder.values().append_value(value));
         builder.append(true);
     }
     Arc::new(builder.finish())
@@ -123,7 +145,9 @@ fn lists(events: &[AlertEvent], of: fn(&AlertEvent) -> &Vec<String>) -> ArrayRef
 
 /// A JSON object whose keys keep the order of the rule's `group_by`.
 fn group_text(group: &Group) -> String {
-    let pairs = group.iter().map(|(name, value)| format!("{}:{}", serde_json::json!(name), serde_json::json!(value)));
+    let pairs = group
+        .iter()
+        .map(|(name, value)| format!("{}:{}", serde_json::json!(name), serde_json::json!(value)));
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
 }
 
@@ -162,7 +186,10 @@ mod tests {
             revision: "r1".into(),
             title: "A \"title\"".into(),
             severity: Label::High,
-            group: vec![("remote_ip".into(), Some("192.0.2.1\"\n".into())), ("account_id".into(), None)],
+            group: vec![
+                ("remote_ip".into(), Some("192.0.2.1\"\n".into())),
+                ("account_id".into(), None),
+            ],
             count: 12,
             threshold: 10,
             window: "10m".into(),
@@ -185,7 +212,11 @@ mod tests {
             reason: String::new(),
             findings_version: 9,
         };
-        let other = AlertEvent { event: Event::Withdrawn, max_severity: Some(Label::Critical), ..event.clone() };
+        let other = AlertEvent {
+            event: Event::Withdrawn,
+            max_severity: Some(Label::Critical),
+            ..event.clone()
+        };
         let events = vec![event, other];
         assert_eq!(from_batch(&to_batch(&events).unwrap()).unwrap(), events);
     }

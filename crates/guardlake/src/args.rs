@@ -1,0 +1,237 @@
+//! The command line (DESIGN: results on standard output, everything else on standard error).
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// A lake, a clock and a doorbell for Amazon GuardDuty.
+#[derive(Debug, Parser)]
+#[command(name = "guardlake", version, max_term_width = 110)]
+pub(crate) struct Args {
+    /// The lake: a folder, or s3://bucket/prefix
+    #[arg(long, global = true, value_name = "URI")]
+    pub(crate) lake: Option<String>,
+    /// Settings file [default: ./guardlake.yaml where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder with your own views/ trends/ alerts/ investigations/, laid over the built-in ones
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) sql: Option<PathBuf>,
+    /// How results are printed [default: table on a terminal, ndjson when piped]
+    #[arg(long, global = true, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// Log more (-v), or even more (-vv), on standard error
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One array.
+    Json,
+    /// One object a line.
+    Ndjson,
+    /// With a header line; text that a spreadsheet would take for a formula gets a leading apostrophe.
+    Csv,
+    /// For a ticket or a wiki.
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole walk on this machine: a Kinesis stream, a consumer, a lake, trends and alerts
+    Demo(Demo),
+    /// Follow a Kinesis stream into the lake, and ring
+    Run(Run),
+    /// Load findings from files, folders, globs, s3:// prefixes or - (standard input); shape and gzip are detected
+    Ingest(Ingest),
+    /// Make findings that look real, for trying things out
+    Sample(Sample),
+    /// Ask in SQL: one query, a file, or a prompt
+    Sql(Sql),
+    /// List the built-in questions, or ask one
+    Trend(Trend),
+    /// Work with alert rules
+    #[command(subcommand)]
+    Rule(Rule),
+    /// Evaluate rules, and look at alerts
+    #[command(subcommand)]
+    Alert(Alert),
+    /// Look after the lake
+    #[command(subcommand)]
+    Lake(Lake),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// End by itself when everything has been shown
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Findings to send
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) findings: u64,
+    /// Accounts they come from
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub(crate) accounts: u32,
+    /// Where the demo's lake is made; emptied first
+    #[arg(long, default_value = "./guardlake-demo", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Run {
+    /// Kinesis stream (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL... say where)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stream: Option<String>,
+    /// What this process does
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Ingest, Role::Alerts])]
+    pub(crate) roles: Vec<Role>,
+    /// Folder whose rules are used instead of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
+/// What a `run` process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Carry records from the stream into the lake.
+    Ingest,
+    /// Evaluate rules after each commit and ring on standard output.
+    Alerts,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Ingest {
+    /// Files, folders, globs, s3://bucket/prefix, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+    /// The findings come from an API that knows only the last version of each: leave them out of occurrence rates
+    #[arg(long)]
+    pub(crate) backfill: bool,
+    /// Threads that decode [default: one a core]
+    #[arg(long)]
+    pub(crate) threads: Option<std::num::NonZero<usize>>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Sample {
+    /// Documents to make: versions of findings, updates and duplicates included
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) findings: u64,
+    /// Accounts they come from
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) accounts: u32,
+    /// Wire shape
+    #[arg(long, value_enum, default_value = "eventbridge")]
+    pub(crate) shape: Shape,
+    /// The same seed gives the same bytes
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Newest time, e.g. 2026-07-01T00:00:00Z
+    #[arg(long, default_value = "2026-07-01T00:00:00Z")]
+    pub(crate) end: String,
+    /// Days that the findings spread over
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub(crate) days: u32,
+    /// Plant bursts that the built-in rules ring for
+    #[arg(long)]
+    pub(crate) bursts: bool,
+}
+
+/// A wire shape that `sample` can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    /// EventBridge events, one a line.
+    Eventbridge,
+    /// Lines of a GuardDuty S3 export.
+    Export,
+    /// Output of `aws guardduty get-findings`, up to 50 findings a line.
+    GetFindings,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Sql {
+    /// The query; without one and without -f a prompt opens
+    pub(crate) query: Option<String>,
+    /// File with the query
+    #[arg(short, long, value_name = "FILE", conflicts_with = "query")]
+    pub(crate) file: Option<PathBuf>,
+    /// Value of a $parameter
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Trend {
+    /// Which; without a name they are listed
+    pub(crate) name: Option<String>,
+    /// Start of the period, included (2026-11-01, "end - 7d")
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// End of the period, not included
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Value of another $parameter
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rule {
+    /// List rules
+    List(RuleFolder),
+    /// Check rules without running them
+    Check(RuleFolder),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RuleFolder {
+    /// Folder whose rules are used instead of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alert {
+    /// Evaluate all rules up to the lake's present version and ring for what is new
+    Run {
+        /// Evaluate once and end
+        #[arg(long)]
+        once: bool,
+        #[command(flatten)]
+        rules: RuleFolder,
+        /// Alerts whose last match is older than this are logged but do not ring
+        #[arg(long, default_value = "24h", value_name = "DURATION")]
+        max_age: String,
+    },
+    /// List alerts, newest first
+    List {
+        /// Only these states: open, acknowledged, snoozed, resolved, merged, withdrawn
+        #[arg(long, value_delimiter = ',')]
+        state: Vec<String>,
+        /// Only this rule
+        #[arg(long)]
+        rule: Option<String>,
+        /// Exit with 1 when an open alert has at least this severity
+        #[arg(long, value_name = "SEVERITY")]
+        fail_on: Option<String>,
+    },
+    /// Show one alert with its evidence
+    Show {
+        /// Its id, or the start of it
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lake {
+    /// Tables, versions, rows, files, positions
+    Info,
+    /// Check that nothing is lost or stored twice; exit with 1 when something is
+    Verify,
+}

@@ -1,0 +1,94 @@
+//! What the demo shows when the findings are in: the ledger, trends as tables, alerts, what to try next.
+
+use jobs::{Given, Kind, Library, Limits, Session};
+use lake::Lake;
+
+use crate::args::Format;
+use crate::commands::{alert, trend};
+use crate::failure::{Failure, note};
+use crate::output;
+
+/// Trends shown, and how many rows of each.
+const TRENDS: [(&str, &str); 4] = [
+    ("findings_per_account_day", "8"),
+    ("findings_per_type_day", "8"),
+    ("severity_mix_per_account", "8"),
+    ("top_remote_ips", "8"),
+];
+
+/// Shows it all.
+pub(super) async fn all(lake: &Lake, library: &Library, max_age: i64) -> Result<(), Failure> {
+    ledger(lake).await?;
+    let session = Session::open(lake, library, &Limits::default()).await?;
+    for (name, rows) in TRENDS {
+        let Some(script) = library
+            .script(Kind::Trend, name)
+            .map_err(|e| Failure::query(e.to_string()))?
+        else {
+            continue;
+        };
+        note(&format!(
+            "\n{} (guardlake trend {name})",
+            script.header.title
+        ));
+        let limited = script
+            .header
+            .parameters
+            .iter()
+            .any(|parameter| parameter.name == "limit");
+        let given: Given = limited
+            .then(|| ("limit".to_owned(), rows.to_owned()))
+            .into_iter()
+            .collect();
+        trend::print(&session, &script, &given, Format::Table).await?;
+    }
+    note("\nThe doorbell");
+    alert::ring(&alert::evaluate(lake, library, max_age).await?)
+}
+
+async fn ledger(lake: &Lake) -> Result<(), Failure> {
+    let found = lake.verify().await?;
+    let ledger = found.ledger;
+    note("\nWhat came in");
+    let row = serde_json::json!({
+        "received": ledger.received,
+        "committed": ledger.committed,
+        "duplicate": ledger.duplicate,
+        "rejected": ledger.rejected,
+        "skipped": ledger.skipped,
+        "expired": ledger.expired,
+        "rows": found.rows,
+        "days": found.days,
+        "files": found.files,
+        "verified": found.problems.is_empty(),
+    });
+    let columns = [
+        "received",
+        "committed",
+        "duplicate",
+        "rejected",
+        "skipped",
+        "expired",
+        "rows",
+        "days",
+        "files",
+        "verified",
+    ];
+    output::values(&[row], &columns, Format::Table)?;
+    match found.problems.first() {
+        Some(problem) => Err(Failure::io(format!("the lake does not add up: {problem}"))),
+        None => Ok(()),
+    }
+}
+
+/// Three queries to try on the lake that the demo leaves behind.
+pub(super) fn next_steps(uri: &str) {
+    note(&format!(
+        r#"
+The lake stays in {uri}: a plain Delta Lake, readable by any Delta reader. Try:
+  guardlake --lake {uri} alert list
+  guardlake --lake {uri} sql "SELECT remote_ip, count(*) AS versions FROM observations WHERE ip_in_cidr(remote_ip, '203.0.113.0/24') GROUP BY remote_ip ORDER BY versions DESC LIMIT 5"
+  guardlake --lake {uri} sql "SELECT account_name, type, title FROM current_findings WHERE severity_label = 'Critical'"
+  guardlake --lake {uri} trend week_over_week_type"#
+    ));
+}

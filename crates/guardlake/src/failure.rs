@@ -1,0 +1,113 @@
+//! Errors as one clear line each, and the exit code that says what to do about them.
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use ingest::IngestError;
+use jobs::JobsError;
+use lake::LakeError;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Exit code 2: a rule or SQL is wrong.
+    pub(crate) fn query(text: impl Into<String>) -> Failure {
+        Failure {
+            text: text.into(),
+            code: 2,
+        }
+    }
+
+    /// Exit code 3: arguments or configuration are wrong.
+    pub(crate) fn usage(text: impl Into<String>) -> Failure {
+        Failure {
+            text: text.into(),
+            code: 3,
+        }
+    }
+
+    /// Exit code 4: files, network or AWS.
+    pub(crate) fn io(text: impl Into<String>) -> Failure {
+        Failure {
+            text: text.into(),
+            code: 4,
+        }
+    }
+
+    /// Prints the line and gives the exit code.
+    pub(crate) fn tell(&self) -> ExitCode {
+        note(&format!("error: {}", self.text));
+        ExitCode::from(self.code)
+    }
+}
+
+/// A line on standard error. A closed pipe is no reason to fail.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// What clap says: help and version are answers, everything else is a usage error.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// An error and its sources in one line. A source that its parent has already quoted is left out.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = error.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}
+
+impl From<LakeError> for Failure {
+    fn from(error: LakeError) -> Failure {
+        Failure {
+            text: chain(&error),
+            code: if error.is_configuration() { 3 } else { 4 },
+        }
+    }
+}
+
+impl From<IngestError> for Failure {
+    fn from(error: IngestError) -> Failure {
+        Failure {
+            text: chain(&error),
+            code: if error.is_configuration() { 3 } else { 4 },
+        }
+    }
+}
+
+impl From<JobsError> for Failure {
+    fn from(error: JobsError) -> Failure {
+        match error {
+            JobsError::Lake(error) => error.into(),
+            JobsError::Query { file, text, error } => Failure::query(error.render(&file, &text)),
+            JobsError::Script(_) => Failure::query(chain(&error)),
+            _ => Failure::io(chain(&error)),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::io(error.to_string())
+    }
+}

@@ -1,0 +1,69 @@
+//! The only file that names concrete adapters: AWS clients, the clock, the log, the lake's address.
+
+use aws_config::BehaviorVersion;
+use lake::Lake;
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// The wall clock in UTC microseconds.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place where the clock is read"
+)]
+pub(crate) fn now() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |time| time.as_micros() as i64)
+}
+
+/// Logs go to standard error; control characters are escaped by the formatter.
+pub(crate) fn log(settings: &Settings) {
+    let level = settings.log.level.as_deref().unwrap_or("warn");
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(true)
+        .init();
+}
+
+/// AWS settings from the environment, profile files and instance metadata, as all AWS tools read them.
+pub(crate) async fn aws() -> aws_config::SdkConfig {
+    aws_config::load_defaults(BehaviorVersion::latest()).await
+}
+
+/// A client of S3. With an endpoint of one's own, buckets are paths: stand-ins have no wildcard names.
+pub(crate) async fn s3() -> aws_sdk_s3::Client {
+    let config = aws().await;
+    let own_endpoint =
+        config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+    aws_sdk_s3::Client::from_conf(
+        aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(own_endpoint)
+            .build(),
+    )
+}
+
+/// A client of Kinesis.
+pub(crate) async fn kinesis() -> aws_sdk_kinesis::Client {
+    aws_sdk_kinesis::Client::new(&aws().await)
+}
+
+/// The lake's address, or what to do about its absence.
+pub(crate) fn lake_uri(settings: &Settings) -> Result<&str, Failure> {
+    settings.lake.uri.as_deref().ok_or_else(|| {
+        Failure::usage("which lake? give --lake FOLDER or --lake s3://bucket/prefix (or lake.uri in guardlake.yaml)")
+    })
+}
+
+/// The lake, which must exist.
+pub(crate) async fn lake(settings: &Settings) -> Result<Lake, Failure> {
+    Ok(Lake::open(lake_uri(settings)?).await?)
+}
+
+/// The lake, made if it does not exist.
+pub(crate) async fn lake_to_fill(settings: &Settings) -> Result<Lake, Failure> {
+    Ok(Lake::open_or_create(lake_uri(settings)?).await?)
+}
