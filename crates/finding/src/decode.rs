@@ -4,20 +4,22 @@
 //! hands it on as a finding in GuardDuty's own schema (`native`, with `resource`, `service` and `action`), as `asff` or as
 //! `ocsf`. Beneath lie `json` (a reader that borrows), `scalar` (a value as what a column wants) and `time`.
 
-mod framing;
-mod envelope;
-mod native;
-mod resource;
-mod service;
 mod action;
 mod asff;
-mod ocsf;
+mod envelope;
 mod flat;
+mod framing;
 mod json;
-mod scalar;
-mod time;
+mod native;
+mod ocsf;
 mod packed;
+mod resource;
+mod scalar;
+mod service;
+mod time;
+
 use crate::Finding;
+
 /// Where in the input an item was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At {

@@ -68,9 +68,13 @@ impl Finding<'_> {
 
     /// Which version this is. The same version has the same hash in every native wire shape.
     pub fn version(&self) -> VersionHash {
-        VersionHash::of_parts(self.key(), self.updated_at, self.count, self.wire_shape.as_str(), || {
-            VersionHash::raw_digest(&self.raw)
-        })
+        VersionHash::of_parts(
+            self.key(),
+            self.updated_at,
+            self.count,
+            self.wire_shape.as_str(),
+            || VersionHash::raw_digest(&self.raw),
+        )
     }
 }
 

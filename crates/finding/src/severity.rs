@@ -30,9 +30,15 @@ impl Label {
 
     /// `High` for "high", "HIGH", ...; `None` for other words.
     pub fn from_word(word: &str) -> Option<Label> {
-        [Label::Informational, Label::Low, Label::Medium, Label::High, Label::Critical]
-            .into_iter()
-            .find(|label| label.as_str().eq_ignore_ascii_case(word.trim()))
+        [
+            Label::Informational,
+            Label::Low,
+            Label::Medium,
+            Label::High,
+            Label::Critical,
+        ]
+        .into_iter()
+        .find(|label| label.as_str().eq_ignore_ascii_case(word.trim()))
     }
 
     /// The text stored in the lake.

@@ -14,12 +14,25 @@ use invariants::{Item, check, items};
 /// All collected samples but the packed one, sorted by name.
 fn samples() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/samples");
-    let list = |dir: &str| std::fs::read_dir(root.join(dir)).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<PathBuf> = list("public").chain(list("synthetic-from-model")).filter(|path| path.is_file()).collect();
-    paths.retain(|path| path.extension().is_some_and(|ext| ext == "json" || ext == "jsonl"));
+    let list = |dir: &str| {
+        std::fs::read_dir(root.join(dir))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    let mut paths: Vec<PathBuf> = list("public")
+        .chain(list("synthetic-from-model"))
+        .filter(|path| path.is_file())
+        .collect();
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|ext| ext == "json" || ext == "jsonl")
+    });
     paths.sort();
     assert!(paths.len() > 60);
-    paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
+    paths
+        .into_iter()
+        .map(|path| std::fs::read(path).unwrap())
+        .collect()
 }
 
 /// One sample; a failure shows which, not its bytes.
@@ -33,7 +46,11 @@ impl std::fmt::Debug for Sample {
 }
 
 fn a_sample() -> impl Strategy<Value = Sample> {
-    let samples: Vec<Sample> = samples().into_iter().enumerate().map(|(i, bytes)| Sample(i, bytes)).collect();
+    let samples: Vec<Sample> = samples()
+        .into_iter()
+        .enumerate()
+        .map(|(i, bytes)| Sample(i, bytes))
+        .collect();
     prop::sample::select(samples)
 }
 
@@ -48,7 +65,10 @@ fn findings(bytes: &[u8]) -> Vec<Finding<'static>> {
 }
 
 fn said(items: &[Item]) -> Vec<(usize, u32, String)> {
-    items.iter().map(|item| (item.offset, item.item, item.says.clone())).collect()
+    items
+        .iter()
+        .map(|item| (item.offset, item.item, item.says.clone()))
+        .collect()
 }
 
 #[test]
@@ -66,12 +86,19 @@ fn joined(separator: &str) {
     let mut expected = Vec::new();
     for sample in &all {
         let base = stream.len();
-        expected.extend(items(sample).into_iter().map(|item| Item { offset: item.offset + base, ..item }));
+        expected.extend(items(sample).into_iter().map(|item| Item {
+            offset: item.offset + base,
+            ..item
+        }));
         stream.extend_from_slice(sample);
         stream.extend_from_slice(separator.as_bytes());
     }
     check(&stream);
-    assert_eq!(said(&items(&stream)), said(&expected), "separated by {separator:?}");
+    assert_eq!(
+        said(&items(&stream)),
+        said(&expected),
+        "separated by {separator:?}"
+    );
 }
 
 #[test]
@@ -89,7 +116,10 @@ fn a_stream_cut_at_every_boundary_gives_the_same() {
     let mut cuts = 0;
     while let Some(cut) = boundary(&stream[..rest]) {
         let mut halves = items(&stream[..cut]);
-        halves.extend(items(&stream[cut..]).into_iter().map(|item| Item { offset: item.offset + cut, ..item }));
+        halves.extend(items(&stream[cut..]).into_iter().map(|item| Item {
+            offset: item.offset + cut,
+            ..item
+        }));
         assert_eq!(said(&halves), said(&whole));
         rest = cut;
         cuts += 1;
@@ -109,7 +139,9 @@ fn respell(value: &mut Value, spell: fn(&str) -> String) {
                 members.insert(spell(&name), value);
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(|element| respell(element, spell)),
+        Value::Array(elements) => elements
+            .iter_mut()
+            .for_each(|element| respell(element, spell)),
         _ => {}
     }
 }
@@ -128,7 +160,9 @@ fn the_case_of_the_keys_changes_nothing_but_the_shape() {
     for finding in samples().iter().flat_map(|sample| findings(sample)) {
         // Flattened rows carry paths for names, ASFF has rules of its own; a finding without an id is known by its text.
         let native = finding.wire_shape.is_native() && finding.wire_shape.as_str() != "athena";
-        let Ok(value) = serde_json::from_str::<Value>(&finding.raw) else { continue };
+        let Ok(value) = serde_json::from_str::<Value>(&finding.raw) else {
+            continue;
+        };
         if !native || finding.finding_id.starts_with("sha256-") {
             continue;
         }
@@ -137,8 +171,14 @@ fn the_case_of_the_keys_changes_nothing_but_the_shape() {
             respell(&mut spelt, spell);
             let text = spelt.to_string();
             let respelt = findings(text.as_bytes());
-            let [respelt] = respelt.as_slice() else { panic!("{text}: {respelt:?}") };
-            assert!(respelt.wire_shape.as_str() == shape || shape == "athena", "{}", respelt.wire_shape);
+            let [respelt] = respelt.as_slice() else {
+                panic!("{text}: {respelt:?}")
+            };
+            assert!(
+                respelt.wire_shape.as_str() == shape || shape == "athena",
+                "{}",
+                respelt.wire_shape
+            );
             // A document without account or Region has them from its envelope, and serde_json orders its keys anew.
             let same = |f: &Finding<'static>| Finding {
                 raw: "".into(),

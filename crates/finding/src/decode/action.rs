@@ -133,7 +133,9 @@ impl<'a> Action<'a> {
                 b"errorcode" => self.error_code = c.scalar()?.text(),
                 b"remoteipdetails" => self.remote.read_ip_details(c)?,
                 b"domaindetails" => c.object(|c, key| match key.name() {
-                    b"domain" => c.scalar().map(|domain| self.domain = self.domain.take().or(domain.text())),
+                    b"domain" => c
+                        .scalar()
+                        .map(|domain| self.domain = self.domain.take().or(domain.text())),
                     _ => c.skip(),
                 })?,
                 _ => c.skip()?,
@@ -150,7 +152,9 @@ impl<'a> Action<'a> {
                     c.object(|c, key| {
                         match key.name() {
                             b"remoteipdetails" => self.remote.read_ip_details(c)?,
-                            b"localportdetails" => self.local_port = self.local_port.or(read_port(c)?),
+                            b"localportdetails" => {
+                                self.local_port = self.local_port.or(read_port(c)?)
+                            }
                             _ => c.skip()?,
                         }
                         Ok(())
@@ -202,7 +206,9 @@ impl<'a> Action<'a> {
             b"remoteipdetails" => self.remote.read_ip_details(c),
             b"loginattributes" => c.each(|c| {
                 c.object(|c, key| match key.name() {
-                    b"user" => c.scalar().map(|user| self.login_user = self.login_user.take().or(user.text())),
+                    b"user" => c
+                        .scalar()
+                        .map(|user| self.login_user = self.login_user.take().or(user.text())),
                     _ => c.skip(),
                 })
             }),

@@ -21,8 +21,18 @@ pub(super) fn hand_out(walk: &mut Walk<'_>, raw: &str) {
     if !asff.is_guardduty {
         return walk.hand_out(Decoded::Skipped);
     }
-    let shape = WireShape { wrapper: walk.wrapper(), shape: Shape::Asff };
-    match asff.draft.finish(Outside { account: None, region: asff.resource_region }, raw, shape) {
+    let shape = WireShape {
+        wrapper: walk.wrapper(),
+        shape: Shape::Asff,
+    };
+    match asff.draft.finish(
+        Outside {
+            account: None,
+            region: asff.resource_region,
+        },
+        raw,
+        shape,
+    ) {
         Ok(finding) => walk.hand_out(Decoded::Finding(finding)),
         Err(why) => walk.reject(raw.as_bytes(), why),
     }
@@ -38,7 +48,8 @@ struct Asff<'a> {
 impl<'a> Asff<'a> {
     fn read(c: &mut Cursor<'a>) -> Result<Asff<'a>, Fault> {
         let mut asff = Asff::default();
-        let (mut first_observed, mut last_observed, mut archived, mut sample) = (None, None, None, None);
+        let (mut first_observed, mut last_observed, mut archived, mut sample) =
+            (None, None, None, None);
         c.object(|c, key| {
             let draft = &mut asff.draft;
             match key.name() {
@@ -82,7 +93,11 @@ impl<'a> Asff<'a> {
         let service = &mut draft.service;
         service.first_seen = service.first_seen.or(first_observed);
         service.last_seen = service.last_seen.or(last_observed);
-        service.archived = if archived == Some(true) { archived } else { service.archived.or(archived) };
+        service.archived = if archived == Some(true) {
+            archived
+        } else {
+            service.archived.or(archived)
+        };
         service.info.sample = service.info.sample.or(sample);
         Ok(asff)
     }
@@ -101,11 +116,15 @@ impl<'a> Asff<'a> {
                         match key.name() {
                             b"username" | b"principalname" => {
                                 let user = c.scalar()?.text();
-                                resource.access_key.user_name = resource.access_key.user_name.take().or(user);
+                                resource.access_key.user_name =
+                                    resource.access_key.user_name.take().or(user);
                             }
                             b"principalid" => resource.access_key.principal_id = c.scalar()?.text(),
                             b"principaltype" => resource.access_key.user_type = c.scalar()?.text(),
-                            b"name" | b"clustername" | b"functionname" | b"dbinstanceidentifier" => {
+                            b"name"
+                            | b"clustername"
+                            | b"functionname"
+                            | b"dbinstanceidentifier" => {
                                 name = c.scalar()?.text();
                             }
                             b"arn" | b"clusterarn" => arn = c.scalar()?.text(),
@@ -119,7 +138,10 @@ impl<'a> Asff<'a> {
             }
             Ok(())
         })?;
-        let last_of_id = |sign| id.as_ref().and_then(|id| borrow(id, id.rsplit(sign).next().unwrap_or("")));
+        let last_of_id = |sign| {
+            id.as_ref()
+                .and_then(|id| borrow(id, id.rsplit(sign).next().unwrap_or("")))
+        };
         match kind.as_deref() {
             Some("AwsEc2Instance") => resource.instance_id = last_of_id('/'),
             Some("AwsIamAccessKey") => resource.access_key.id = last_of_id(':'),
@@ -183,6 +205,50 @@ pub(super) fn native_type(asff: &str) -> Option<String> {
         rest.replacen('.', "/", 1)
     };
     // The one type that gained an artifact on the way.
-    let rest = if rest == "EC2/DNSDataExfiltration!DNS" { "EC2/DNSDataExfiltration".to_owned() } else { rest };
+    let rest = if rest == "EC2/DNSDataExfiltration!DNS" {
+        "EC2/DNSDataExfiltration".to_owned()
+    } else {
+        rest
+    };
     Some(format!("{purpose}:{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(asff: &str, native: &str) {
+        assert_eq!(native_type(asff).as_deref(), Some(native), "{asff}");
+    }
+
+    #[test]
+    fn every_type_of_the_published_table_comes_back() {
+        let table = include_str!("../../../../tests/fixtures/samples/asff_types.csv");
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .skip(1)
+            .map(|row| row.split(',').collect())
+            .collect();
+        assert!(rows.len() > 70);
+        for row in rows {
+            check(row[1], row[0]);
+        }
+    }
+
+    #[test]
+    fn newer_and_older_forms() {
+        check(
+            "TTPs/Discovery/IAMUser-AnomalousBehavior",
+            "Discovery:IAMUser/AnomalousBehavior",
+        );
+        check(
+            "TTPs/Defense Evasion/EC2-UnusualDNSResolver",
+            "DefenseEvasion:EC2/UnusualDNSResolver",
+        );
+        check(
+            "Software and Configuration Checks/Exfiltration:S3.ObjectRead.Unusual",
+            "Exfiltration:S3/ObjectRead.Unusual",
+        );
+        assert_eq!(native_type("nothing"), None);
+    }
 }

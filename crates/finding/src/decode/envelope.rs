@@ -114,7 +114,13 @@ fn hand_out_element(walk: &mut Walk<'_>, element: &str, spot: Spot) {
 
 impl<'a> Outer<'a> {
     fn read(&mut self, c: &mut Cursor<'a>) -> Result<(), Fault> {
-        c.object(|c, key| if self.own.member(c, key)? { Ok(()) } else { self.member(c, key) })
+        c.object(|c, key| {
+            if self.own.member(c, key)? {
+                Ok(())
+            } else {
+                self.member(c, key)
+            }
+        })
     }
 
     fn member(&mut self, c: &mut Cursor<'a>, key: &Key<'a>) -> Result<(), Fault> {
@@ -128,7 +134,11 @@ impl<'a> Outer<'a> {
             b"source" => self.source = c.scalar()?.text(),
             b"detail-type" => self.detail_type = c.scalar()?.text(),
             b"findings" => {
-                let frame = if key.is_pascal() { Frame::GetFindings } else { Frame::Rest };
+                let frame = if key.is_pascal() {
+                    Frame::GetFindings
+                } else {
+                    Frame::Rest
+                };
                 self.take_list(c, List::Findings(frame))?;
             }
             b"records" => self.take_list(c, List::Records)?,
@@ -140,11 +150,15 @@ impl<'a> Outer<'a> {
             }
             b"body" if c.peek() == b'"' => self.message = Some(Message::Plain(c.string()?)),
             b"sns" => c.object(|c, key| match key.name() {
-                b"message" if c.peek() == b'"' => c.string().map(|text| self.message = Some(Message::Sns(text))),
+                b"message" if c.peek() == b'"' => c
+                    .string()
+                    .map(|text| self.message = Some(Message::Sns(text))),
                 _ => c.skip(),
             })?,
             b"kinesis" | b"awslogs" => c.object(|c, key| match key.name() {
-                b"data" if c.peek() == b'"' => c.string().map(|text| self.message = Some(Message::Base64(text))),
+                b"data" if c.peek() == b'"' => c
+                    .string()
+                    .map(|text| self.message = Some(Message::Base64(text))),
                 _ => c.skip(),
             })?,
             b"data" if c.peek() == b'{' => {
@@ -204,12 +218,23 @@ impl<'a> Outer<'a> {
             Some(Message::Own(text)) if kind == "Notification" || self.has_topic => {
                 return walk.message(&text, Wrapper::Sns);
             }
-            Some(Message::Own(text)) if spot == Spot::LogEvent => return walk.message(&text, Wrapper::CloudWatchLogs),
+            Some(Message::Own(text)) if spot == Spot::LogEvent => {
+                return walk.message(&text, Wrapper::CloudWatchLogs);
+            }
             _ => {}
         }
         if !self.detail.raw.is_empty() {
-            let outside = Outside { account: self.account, region: self.own.region };
-            return self.detail.hand_out(walk, outside, self.source.as_deref(), self.detail_type.as_deref(), raw);
+            let outside = Outside {
+                account: self.account,
+                region: self.own.region,
+            };
+            return self.detail.hand_out(
+                walk,
+                outside,
+                self.source.as_deref(),
+                self.detail_type.as_deref(),
+                raw,
+            );
         }
         if self.is_asff {
             return asff::hand_out(walk, raw);
@@ -217,12 +242,30 @@ impl<'a> Outer<'a> {
         if self.is_ocsf {
             return ocsf::hand_out(walk, raw);
         }
-        let frame = if let Spot::Element(frame) = spot { frame } else { Frame::Bare };
-        hand_out_native(walk, self.own, Outside { account: self.account, region: None }, raw, raw, frame);
+        let frame = if let Spot::Element(frame) = spot {
+            frame
+        } else {
+            Frame::Bare
+        };
+        hand_out_native(
+            walk,
+            self.own,
+            Outside {
+                account: self.account,
+                region: None,
+            },
+            raw,
+            raw,
+            frame,
+        );
     }
 
     fn is_known_without_list(&self) -> bool {
-        !self.detail.raw.is_empty() || self.message.is_some() || self.is_asff || self.is_ocsf || self.own.is_finding()
+        !self.detail.raw.is_empty()
+            || self.message.is_some()
+            || self.is_asff
+            || self.is_ocsf
+            || self.own.is_finding()
     }
 }
 
@@ -261,7 +304,14 @@ impl<'a> Detail<'a> {
         if is_other {
             return walk.hand_out(Decoded::Skipped);
         }
-        hand_out_native(walk, self.draft, outside, self.raw, event, Frame::EventBridge);
+        hand_out_native(
+            walk,
+            self.draft,
+            outside,
+            self.raw,
+            event,
+            Frame::EventBridge,
+        );
     }
 }
 
@@ -275,11 +325,17 @@ fn hand_out_native<'a>(
     frame: Frame,
 ) {
     if draft.id.is_none() && draft.arn.is_none() && draft.kind.is_none() {
-        return walk.reject(whole.as_bytes(), "no finding: neither `id`, `arn` nor `type`");
+        return walk.reject(
+            whole.as_bytes(),
+            "no finding: neither `id`, `arn` nor `type`",
+        );
     }
     let shape = draft.shape(frame, walk.wrapper());
     match draft.finish(outside, raw, shape) {
         Ok(finding) => walk.hand_out(Decoded::Finding(finding)),
-        Err(why) => walk.hand_out(Decoded::Reject(Reject { bytes: whole.as_bytes(), reason: why.to_owned() })),
+        Err(why) => walk.hand_out(Decoded::Reject(Reject {
+            bytes: whole.as_bytes(),
+            reason: why.to_owned(),
+        })),
     }
 }

@@ -10,8 +10,18 @@ use super::service::Info;
 pub(super) fn put<'a>(draft: &mut Draft<'a>, path: &str, value: Scalar<'a>) {
     let path = path.to_ascii_lowercase().replace('.', "/");
     let path = path.strip_prefix("aws/guardduty/").unwrap_or(&path);
-    let is_name = |part: &&str| !part.trim_end_matches('_').bytes().all(|b| b.is_ascii_digit());
-    let parts: Vec<&str> = path.strip_prefix("service/").unwrap_or(path).split('/').filter(is_name).collect();
+    let is_name = |part: &&str| {
+        !part
+            .trim_end_matches('_')
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+    };
+    let parts: Vec<&str> = path
+        .strip_prefix("service/")
+        .unwrap_or(path)
+        .split('/')
+        .filter(is_name)
+        .collect();
     let service = &mut draft.service;
     match parts.as_slice() {
         ["count"] => service.count = value.int(),
@@ -28,7 +38,9 @@ pub(super) fn put<'a>(draft: &mut Draft<'a>, path: &str, value: Scalar<'a>) {
         }
         ["additionalinfo", "sample"] => service.info.sample = value.bool().or(service.info.sample),
         ["additionalinfo", "threatlistname"] => service.info.threat_lists.extend(value.text()),
-        ["evidence", "threatintelligencedetails", "threatlistname"] => service.evidence_lists.extend(value.text()),
+        ["evidence", "threatintelligencedetails", "threatlistname"] => {
+            service.evidence_lists.extend(value.text())
+        }
         ["runtimedetails", "process", "user"] => service.process_user = value.text(),
         ["action", "actiontype"] => service.action.kind = value.text(),
         ["action", _, rest @ ..] => put_action(draft, rest, value),
@@ -43,11 +55,19 @@ fn put_action<'a>(draft: &mut Draft<'a>, path: &[&str], value: Scalar<'a>) {
     let path = path.strip_prefix(&["portprobedetails"]).unwrap_or(path);
     let place: &mut Place<'a> = &mut action.remote.place;
     match path {
-        ["remoteipdetails", "ipaddressv4" | "ipaddressv6"] | ["sourceips"] => action.remote.ips.extend(value.text()),
-        ["remoteipdetails", "country", "countryname"] => keep_first(&mut place.country, value.known()),
+        ["remoteipdetails", "ipaddressv4" | "ipaddressv6"] | ["sourceips"] => {
+            action.remote.ips.extend(value.text())
+        }
+        ["remoteipdetails", "country", "countryname"] => {
+            keep_first(&mut place.country, value.known())
+        }
         ["remoteipdetails", "city", "cityname"] => keep_first(&mut place.city, value.known()),
-        ["remoteipdetails", "organization", "asn"] => keep_first(&mut place.asn, value.int().filter(|asn| *asn != 0)),
-        ["remoteipdetails", "organization", "asnorg"] => keep_first(&mut place.asn_org, value.known()),
+        ["remoteipdetails", "organization", "asn"] => {
+            keep_first(&mut place.asn, value.int().filter(|asn| *asn != 0))
+        }
+        ["remoteipdetails", "organization", "asnorg"] => {
+            keep_first(&mut place.asn_org, value.known())
+        }
         ["remoteportdetails", "port"] => action.remote_port = value.small_int(),
         ["localportdetails", "port"] => keep_first(&mut action.local_port, value.small_int()),
         ["connectiondirection"] => action.direction = value.text(),

@@ -59,7 +59,11 @@ impl<'v> Walk<'v> {
                 }
                 _ => {
                     let end = next_start(bytes, pos, usize::MAX);
-                    let why = if bytes[pos..].starts_with(&[0x1f, 0x8b]) { "gzip of an unknown method" } else { "expected `{` or `[`" };
+                    let why = if bytes[pos..].starts_with(&[0x1f, 0x8b]) {
+                        "gzip of an unknown method"
+                    } else {
+                        "expected `{` or `[`"
+                    };
                     self.reject(&bytes[pos..end], &format!("{why} at byte 0"));
                     end
                 }
@@ -69,7 +73,10 @@ impl<'v> Walk<'v> {
 
     fn begin(&mut self, pos: usize) {
         if !self.in_message {
-            self.at = At { offset: pos.wrapping_add_signed(self.shift), item: 0 };
+            self.at = At {
+                offset: pos.wrapping_add_signed(self.shift),
+                item: 0,
+            };
         }
     }
 
@@ -78,15 +85,16 @@ impl<'v> Walk<'v> {
         let at = text.start + fault.at;
         let cut = fault.at >= text.text.len() && at < bytes.len();
         let why = if cut { "invalid UTF-8" } else { fault.why };
-        self.reject(&bytes[pos..end], &format!("not JSON: {why} at byte {}", at - pos));
+        self.reject(
+            &bytes[pos..end],
+            &format!("not JSON: {why} at byte {}", at - pos),
+        );
         end
     }
 
     fn over_packed(&mut self, bytes: &[u8], pos: usize) -> usize {
-        let room = MAX_UNPACKED - self.unpacked;
-        match packed::gunzip(&bytes[pos..], room) {
+        match packed::gunzip(&bytes[pos..], MAX_UNPACKED, &mut self.unpacked) {
             Ok((inner, used)) => {
-                self.unpacked += inner.len();
                 let shift = self.shift;
                 self.shift = shift + pos as isize;
                 let before = self.handed_out;
@@ -115,7 +123,11 @@ impl<'v> Walk<'v> {
     /// Walks over the text of a message: its documents are items of the document that carries it.
     pub(super) fn message(&mut self, text: &str, wrapper: Wrapper) {
         // What gzip looks like in Base64.
-        match text.starts_with("H4sI").then(|| packed::base64(text)).flatten() {
+        match text
+            .starts_with("H4sI")
+            .then(|| packed::base64(text))
+            .flatten()
+        {
             Some(bytes) => self.message_bytes(&bytes, wrapper),
             None => self.message_bytes(text.as_bytes(), wrapper),
         }
@@ -155,9 +167,15 @@ impl<'v> Walk<'v> {
 
     /// White space at the end belongs to what lies between documents.
     pub(super) fn reject(&mut self, bytes: &[u8], reason: &str) {
-        let end = bytes.iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')).map_or(0, |at| at + 1);
+        let end = bytes
+            .iter()
+            .rposition(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
+            .map_or(0, |at| at + 1);
         let bytes = &bytes[..end];
-        self.hand_out(Decoded::Reject(Reject { bytes, reason: reason.to_owned() }));
+        self.hand_out(Decoded::Reject(Reject {
+            bytes,
+            reason: reason.to_owned(),
+        }));
     }
 
     pub(super) fn wrapper(&self) -> Wrapper {
@@ -203,14 +221,23 @@ fn skip_separators(bytes: &[u8], mut pos: usize) -> usize {
 
 /// Blanks before `pos` when there is nothing else on its line, else 0.
 fn indent(bytes: &[u8], pos: usize) -> usize {
-    let line = memrchr(b'\n', &bytes[..pos]).map_or(0, |at| at + 1);
-    if bytes[line..pos].iter().all(|b| matches!(b, b' ' | b'\t')) { pos - line } else { 0 }
+    let blanks = bytes[..pos]
+        .iter()
+        .rev()
+        .take_while(|b| matches!(b, b' ' | b'\t'))
+        .count();
+    let opens_line = pos == blanks || bytes[pos - blanks - 1] == b'\n';
+    if opens_line { blanks } else { 0 }
 }
 
 /// Where the next document may begin from `pos` on: a line that opens no deeper than `indent`, or `}` followed by `{`, which
 /// inside a document there never is. The end when there is none.
 fn next_start(bytes: &[u8], mut pos: usize, indent: usize) -> usize {
-    while let Some(at) = bytes.get(pos..).and_then(|rest| memchr2(b'\n', b'}', rest)).map(|at| pos + at) {
+    while let Some(at) = bytes
+        .get(pos..)
+        .and_then(|rest| memchr2(b'\n', b'}', rest))
+        .map(|at| pos + at)
+    {
         pos = at + 1;
         if bytes[at] == b'\n' {
             let start = past(bytes, pos, b" \t");
@@ -244,7 +271,9 @@ pub(super) fn boundary(bytes: &[u8]) -> Option<usize> {
     let mut end = bytes.len();
     while let Some(line) = memrchr(b'\n', &bytes[..end]) {
         let opens = bytes.get(past(bytes, line + 1, b" \t\r\n")) == Some(&b'{');
-        let before = bytes[..line].iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
+        let before = bytes[..line]
+            .iter()
+            .rposition(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
         match before {
             Some(at) if opens && bytes[at] == b'}' => return Some(line + 1),
             // Blank lines between are passed over at once.

@@ -4,8 +4,11 @@
 //! Written by hand because wrong-typed values, numbers without bounds, lone surrogates and exact positions are daily bread
 //! here and errors in serde_json. The tests hold it against serde_json: same texts accepted, same values read.
 
+mod strings;
+
 use std::borrow::Cow;
 
+use self::strings::{plain_end, unescape};
 use super::scalar::Scalar;
 
 /// Deepest nesting of objects and lists accepted: what serde_json accepts too, so that readers of `raw` can follow.
@@ -44,7 +47,11 @@ impl<'a> Key<'a> {
     /// `from` begins with the name where the name has no escapes, so that a fixed number of bytes can be folded at once.
     #[inline]
     fn of(text: Cow<'a, str>, from: &[u8]) -> Key<'a> {
-        let len = if text.len() <= LONGEST_NAME { text.len() } else { 0 };
+        let len = if text.len() <= LONGEST_NAME {
+            text.len()
+        } else {
+            0
+        };
         let mut lower = match (from.first_chunk::<LONGEST_NAME>(), &text) {
             (Some(chunk), Cow::Borrowed(_)) => *chunk,
             _ => {
@@ -65,13 +72,20 @@ impl<'a> Key<'a> {
 
     /// Whether it starts with a capital, as in the SDK's names.
     pub(super) fn is_pascal(&self) -> bool {
-        self.text.as_bytes().first().is_some_and(u8::is_ascii_uppercase)
+        self.text
+            .as_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_uppercase)
     }
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str, pos: usize) -> Cursor<'a> {
-        Cursor { text, pos, depth: 0 }
+        Cursor {
+            text,
+            pos,
+            depth: 0,
+        }
     }
 
     /// Byte position in the text.
@@ -84,7 +98,14 @@ impl<'a> Cursor<'a> {
     }
 
     fn fault<T>(&self, why: &'static str) -> Read<T> {
-        Err(Fault { at: self.pos, why: if self.pos >= self.text.len() { "the text ends too early" } else { why } })
+        Err(Fault {
+            at: self.pos,
+            why: if self.pos >= self.text.len() {
+                "the text ends too early"
+            } else {
+                why
+            },
+        })
     }
 
     #[inline]
@@ -118,14 +139,21 @@ impl<'a> Cursor<'a> {
 
     /// Hands each member of the object at the cursor to `member`, which must read exactly the member's value.
     /// A value that is no object is skipped, but of a list its first element is taken.
-    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &Key<'a>) -> Read<()>) -> Read<()> {
+    pub(super) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &Key<'a>) -> Read<()>,
+    ) -> Read<()> {
         match self.peek() {
             b'{' => self.members(&mut member),
             b'[' => {
                 let mut first = true;
                 self.elements(|c| {
                     let taken = std::mem::replace(&mut first, false) && c.peek() == b'{';
-                    if taken { c.members(&mut member) } else { c.skip() }
+                    if taken {
+                        c.members(&mut member)
+                    } else {
+                        c.skip()
+                    }
                 })
             }
             _ => self.skip(),
@@ -230,7 +258,11 @@ impl<'a> Cursor<'a> {
         let start = self.pos + 1;
         let escaped = self.skip_string()?;
         let inner = &self.text[start..self.pos - 1];
-        Ok(if escaped { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) })
+        Ok(if escaped {
+            Cow::Owned(unescape(inner))
+        } else {
+            Cow::Borrowed(inner)
+        })
     }
 
     /// Skips one value and returns its text.
@@ -289,7 +321,13 @@ impl<'a> Cursor<'a> {
                     }
                     b'}' if object => {}
                     b']' if !object => {}
-                    _ => return self.fault(if object { "expected `,` or `}`" } else { "expected `,` or `]`" }),
+                    _ => {
+                        return self.fault(if object {
+                            "expected `,` or `}`"
+                        } else {
+                            "expected `,` or `]`"
+                        });
+                    }
                 }
                 self.leave();
                 objects >>= 1;
@@ -319,7 +357,11 @@ impl<'a> Cursor<'a> {
         while let Some(b'0'..=b'9') = self.bytes().get(self.pos) {
             self.pos += 1;
         }
-        if self.pos == start { self.fault("expected a digit") } else { Ok(()) }
+        if self.pos == start {
+            self.fault("expected a digit")
+        } else {
+            Ok(())
+        }
     }
 
     fn next_is(&mut self, any: &[u8]) -> bool {
@@ -370,13 +412,23 @@ impl<'a> Cursor<'a> {
                         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 0,
                         Some(b'u') => 4,
                         Some(_) => return self.fault("unknown escape in a string"),
-                        None => return Err(Fault { at: bytes.len(), why: "the text ends too early" }),
+                        None => {
+                            return Err(Fault {
+                                at: bytes.len(),
+                                why: "the text ends too early",
+                            });
+                        }
                     };
                     for i in 0..wide {
                         match bytes.get(self.pos + 2 + i) {
                             Some(b) if b.is_ascii_hexdigit() => {}
                             Some(_) => return self.fault("unknown escape in a string"),
-                            None => return Err(Fault { at: bytes.len(), why: "the text ends too early" }),
+                            None => {
+                                return Err(Fault {
+                                    at: bytes.len(),
+                                    why: "the text ends too early",
+                                });
+                            }
                         }
                     }
                     self.pos += 2 + wide;
@@ -387,74 +439,6 @@ impl<'a> Cursor<'a> {
             self.pos = plain_end(bytes, self.pos);
         }
     }
-}
-
-/// Position of the first quote, backslash or control character from `pos` on, or the end. Eight bytes at a time.
-#[inline]
-fn plain_end(bytes: &[u8], mut pos: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (chunks, _) = bytes.get(pos..).unwrap_or_default().as_chunks::<8>();
-    for eight in chunks {
-        let word = u64::from_le_bytes(*eight);
-        // Flipping the second bit moves the quote next to the control characters: one comparison for both.
-        let low = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-        let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
-        // The lowest marked byte is exact: a borrow only spoils bytes above one that is marked rightly.
-        let marks = (low | backslash) & !word & (ONES << 7);
-        if marks != 0 {
-            return pos + marks.trailing_zeros() as usize / 8;
-        }
-        pos += 8;
-    }
-    plain_end_bytewise(bytes, pos)
-}
-
-/// The last few bytes of an input.
-#[cold]
-#[inline(never)]
-fn plain_end_bytewise(bytes: &[u8], mut pos: usize) -> usize {
-    while bytes.get(pos).is_some_and(|b| !matches!(b, b'"' | b'\\' | 0..0x20)) {
-        pos += 1;
-    }
-    pos
-}
-
-/// Resolves the escapes of a string that was checked; lone surrogates become U+FFFD.
-fn unescape(inner: &str) -> String {
-    let mut out = String::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
-        let escape = rest.as_bytes().get(at + 1).copied().unwrap_or(b'\\');
-        let mut used = at + 2;
-        out.push(match escape {
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                used += 4;
-                let high = hex4(rest, at + 2);
-                let pair = (0xd800..0xdc00).contains(&high) && rest.as_bytes().get(used..used + 2) == Some(b"\\u");
-                let low = if pair { hex4(rest, used + 2) } else { 0 };
-                if (0xdc00..0xe000).contains(&low) {
-                    used += 6;
-                    char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)).unwrap_or('\u{fffd}')
-                } else {
-                    char::from_u32(high).unwrap_or('\u{fffd}')
-                }
-            }
-            plain => char::from(plain),
-        });
-        rest = rest.get(used..).unwrap_or("");
-    }
-    out.push_str(rest);
-    out
-}
-
-fn hex4(text: &str, at: usize) -> u32 {
-    text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

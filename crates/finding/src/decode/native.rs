@@ -129,8 +129,16 @@ impl<'a> Draft<'a> {
             && self.partition.is_some()
             && self.id.is_some()
             && self.service.detector_id.is_some();
-        let arn = self.arn.as_ref().filter(|_| !whole).map(Arn::of).unwrap_or_default();
-        let (account, region) = (self.account.or(arn.account).or(outside.account), self.region.or(arn.region).or(outside.region));
+        let arn = self
+            .arn
+            .as_ref()
+            .filter(|_| !whole)
+            .map(Arn::of)
+            .unwrap_or_default();
+        let (account, region) = (
+            self.account.or(arn.account).or(outside.account),
+            self.region.or(arn.region).or(outside.region),
+        );
         let detector_id = self.service.detector_id.or(arn.detector);
         let id = self.id.or(arn.finding);
         let (account_id, region, finding_id) = match (account, region, id) {
@@ -140,29 +148,54 @@ impl<'a> Draft<'a> {
             (account, region, Some(id)) if self.kind.is_some() && self.has_service => {
                 (account.unwrap_or_default(), region.unwrap_or_default(), id)
             }
-            (account, region, None) if self.kind.is_some() && detector_id.is_some() => {
-                (account.unwrap_or_default(), region.unwrap_or_default(), Cow::Owned(digest_id(raw)))
-            }
+            (account, region, None) if self.kind.is_some() && detector_id.is_some() => (
+                account.unwrap_or_default(),
+                region.unwrap_or_default(),
+                Cow::Owned(digest_id(raw)),
+            ),
             (_, _, None) => return Err("a finding without identity: neither `id` nor `arn`"),
-            (None, _, _) => return Err("a finding without identity: no account in `accountId`, `arn` or envelope"),
-            (_, None, _) => return Err("a finding without identity: no Region in `region`, `arn` or envelope"),
+            (None, _, _) => {
+                return Err(
+                    "a finding without identity: no account in `accountId`, `arn` or envelope",
+                );
+            }
+            (_, None, _) => {
+                return Err("a finding without identity: no Region in `region`, `arn` or envelope");
+            }
         };
-        let Service { info, action, sequence, evidence_lists, process_user, .. } = self.service;
+        let Service {
+            info,
+            action,
+            sequence,
+            evidence_lists,
+            process_user,
+            ..
+        } = self.service;
         let resource_id = self.resource.id().or(sequence.resource_uid);
-        let user_name = self.resource.user().or(action.login_user).or(process_user).or(sequence.user_name);
+        let user_name = self
+            .resource
+            .user()
+            .or(action.login_user)
+            .or(process_user)
+            .or(sequence.user_name);
         let resource = self.resource;
         let mut remote = action.remote;
         let endpoints = sequence.endpoints;
-        if remote.ips.is_empty() {
+        if remote.ips.is_empty() && !endpoints.ips.is_empty() {
             remote = endpoints;
         } else {
             remote.ips.extend(endpoints.ips);
         }
-        let (api, service_name, error_code) = if action.api.is_some() || action.service_name.is_some() {
-            (action.api, action.service_name, action.error_code)
-        } else {
-            (sequence.api, sequence.service_name, action.error_code.or(sequence.error_code))
-        };
+        let (api, service_name, error_code) =
+            if action.api.is_some() || action.service_name.is_some() {
+                (action.api, action.service_name, action.error_code)
+            } else {
+                (
+                    sequence.api,
+                    sequence.service_name,
+                    action.error_code.or(sequence.error_code),
+                )
+            };
         let mut threat_lists = info.threat_lists;
         threat_lists.extend(evidence_lists);
         let mut bucket_names = resource.bucket_names;
@@ -202,7 +235,10 @@ impl<'a> Draft<'a> {
             instance_id: resource.instance_id,
             bucket_names: unique(bucket_names),
             cluster_name: resource.eks.name.or(resource.ecs.name),
-            container_image: resource.container_image.or(resource.task_image).or(resource.workload_image),
+            container_image: resource
+                .container_image
+                .or(resource.task_image)
+                .or(resource.workload_image),
             db_instance: resource.database.name,
             lambda_function: resource.lambda.name,
             threat_lists: unique(threat_lists),
@@ -238,7 +274,10 @@ impl<'a> Arn<'a> {
         }
         let mut part = || parts.next().unwrap_or("");
         let (partition, _, region, account, resource) = (part(), part(), part(), part(), part());
-        let detector = resource.strip_prefix("detector/").and_then(|rest| rest.split('/').next()).unwrap_or("");
+        let detector = resource
+            .strip_prefix("detector/")
+            .and_then(|rest| rest.split('/').next())
+            .unwrap_or("");
         let finding = resource.rsplit_once('/').map_or("", |(_, last)| last);
         Arn {
             partition: borrow(arn, partition),
@@ -283,14 +322,19 @@ fn unique<'a>(mut list: Vec<Cow<'a, str>>) -> Vec<Cow<'a, str>> {
 }
 
 fn is_flat(key: &str) -> bool {
-    let has = |prefix: &str| key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let has = |prefix: &str| {
+        key.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
     has("service_") || has("resource_")
 }
 
 fn digest_id(raw: &str) -> String {
     let digest = VersionHash::raw_digest(raw);
-    digest[..16].iter().fold(String::from("sha256-"), |mut id, byte| {
-        id.push_str(&format!("{byte:02x}"));
-        id
-    })
+    digest[..16]
+        .iter()
+        .fold(String::from("sha256-"), |mut id, byte| {
+            id.push_str(&format!("{byte:02x}"));
+            id
+        })
 }

@@ -21,7 +21,10 @@ pub(super) fn hand_out(walk: &mut Walk<'_>, raw: &str) {
     if !ocsf.is_guardduty {
         return walk.hand_out(Decoded::Skipped);
     }
-    let shape = WireShape { wrapper: walk.wrapper(), shape: Shape::Ocsf };
+    let shape = WireShape {
+        wrapper: walk.wrapper(),
+        shape: Shape::Ocsf,
+    };
     match ocsf.draft.finish(Outside::default(), raw, shape) {
         Ok(finding) => walk.hand_out(Decoded::Finding(finding)),
         Err(why) => walk.reject(raw.as_bytes(), why),
@@ -101,7 +104,9 @@ impl<'a> Ocsf<'a> {
                         b"uid" => c.scalar().map(|uid| {
                             let generator = uid.text();
                             self.is_guardduty |= generator.as_deref().is_some_and(names_guardduty);
-                            let tail = |uid: &Cow<'a, str>| borrow(uid, uid.rsplit('/').next().unwrap_or(""));
+                            let tail = |uid: &Cow<'a, str>| {
+                                borrow(uid, uid.rsplit('/').next().unwrap_or(""))
+                            };
                             self.draft.service.detector_id = generator.as_ref().and_then(tail);
                         }),
                         _ => c.skip(),
@@ -143,10 +148,15 @@ impl<'a> Ocsf<'a> {
         })?;
         let draft = &mut self.draft;
         let resource = &mut draft.resource;
-        let last_of_id = |sign| id.as_ref().and_then(|id| borrow(id, id.rsplit(sign).next().unwrap_or("")));
+        let last_of_id = |sign| {
+            id.as_ref()
+                .and_then(|id| borrow(id, id.rsplit(sign).next().unwrap_or("")))
+        };
         match kind.as_deref() {
             Some("AwsEc2Instance") => resource.instance_id = last_of_id('/'),
-            Some("AwsIamAccessKey") => resource.access_key.id = last_of_id(':').filter(|id| id != "null"),
+            Some("AwsIamAccessKey") => {
+                resource.access_key.id = last_of_id(':').filter(|id| id != "null")
+            }
             Some("AwsS3Bucket") => resource.bucket_names.extend(last_of_id(':')),
             _ => {}
         }

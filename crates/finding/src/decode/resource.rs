@@ -96,13 +96,19 @@ impl<'a> Resource<'a> {
                     Ok(())
                 })?,
                 b"lambdadetails" => r.lambda = Named::read(c, b"functionname", b"functionarn")?,
-                b"rdsdbinstancedetails" => r.database = Named::read(c, b"dbinstanceidentifier", b"dbinstancearn")?,
+                b"rdsdbinstancedetails" => {
+                    r.database = Named::read(c, b"dbinstanceidentifier", b"dbinstancearn")?
+                }
                 b"rdsdbuserdetails" => r.database_user = read_text(c, b"user")?,
-                b"rdslimitlessdbdetails" => r.shard_group = Named::read(c, b"dbshardgroupidentifier", b"dbshardgrouparn")?,
+                b"rdslimitlessdbdetails" => {
+                    r.shard_group = Named::read(c, b"dbshardgroupidentifier", b"dbshardgrouparn")?
+                }
                 b"ebsvolumedetails" => r.volume_arn = read_volume(c)?,
                 b"ebssnapshotdetails" => r.snapshot_arn = read_text(c, b"snapshotarn")?,
                 b"ec2imagedetails" => r.image_arn = read_text(c, b"imagearn")?,
-                b"recoverypointdetails" => r.recovery_point_arn = read_text(c, b"recoverypointarn")?,
+                b"recoverypointdetails" => {
+                    r.recovery_point_arn = read_text(c, b"recoverypointarn")?
+                }
                 b"bedrockguardraildetails" => r.guardrail_arn = read_text(c, b"guardrailarn")?,
                 b"modeldetails" => r.model_id = read_text(c, b"modelid")?,
                 _ => c.skip()?,
@@ -175,7 +181,11 @@ impl<'a> Resource<'a> {
         if self.main_id.is_some() {
             return self.main_id.clone();
         }
-        let bucket = || self.bucket_arn.clone().or_else(|| self.bucket_names.first().cloned());
+        let bucket = || {
+            self.bucket_arn
+                .clone()
+                .or_else(|| self.bucket_names.first().cloned())
+        };
         let kind: &str = self.kind.as_deref().unwrap_or("");
         let is = |names: &[&str]| names.iter().any(|name| kind.eq_ignore_ascii_case(name));
         if is(&["Instance"]) {
@@ -237,9 +247,15 @@ impl<'a> Resource<'a> {
     /// The user that acted: of the cluster or database when that is the resource, else of the access key.
     pub(super) fn user(&self) -> Text<'a> {
         let kind = self.kind.as_deref().unwrap_or("").to_ascii_lowercase();
-        let (access_key, cluster, database) = (&self.access_key.user_name, &self.kubernetes_user, &self.database_user);
+        let (access_key, cluster, database) = (
+            &self.access_key.user_name,
+            &self.kubernetes_user,
+            &self.database_user,
+        );
         let order = match kind.as_str() {
-            "ekscluster" | "kubernetescluster" | "kubernetesworkload" => [cluster, access_key, database],
+            "ekscluster" | "kubernetescluster" | "kubernetesworkload" => {
+                [cluster, access_key, database]
+            }
             "rdsdbinstance" | "dbinstance" | "rdslimitlessdb" => [database, access_key, cluster],
             _ => [access_key, cluster, database],
         };

@@ -28,7 +28,8 @@ impl<'a> Scalar<'a> {
 
     /// Text that says something: a place or organisation called `UNKNOWN` is `None`.
     pub(super) fn known(self) -> Option<Cow<'a, str>> {
-        self.text().filter(|text| !text.eq_ignore_ascii_case("unknown"))
+        self.text()
+            .filter(|text| !text.eq_ignore_ascii_case("unknown"))
     }
 
     fn digits(&self) -> Option<&str> {
@@ -81,7 +82,10 @@ impl<'a> Scalar<'a> {
     /// An account id. As a number it has lost its leading zeros (Athena): they come back up to twelve digits.
     pub(super) fn account(self) -> Option<Cow<'a, str>> {
         match self {
-            Scalar::Number(_) => self.int().filter(|id| *id >= 0).map(|id| Cow::Owned(format!("{id:012}"))),
+            Scalar::Number(_) => self
+                .int()
+                .filter(|id| *id >= 0)
+                .map(|id| Cow::Owned(format!("{id:012}"))),
             other => other.text(),
         }
     }
@@ -97,8 +101,13 @@ impl<'a> Scalar<'a> {
 
 /// Rust's parser takes "inf", "nan" and "infinity" too: those are words here.
 fn float(digits: &str) -> Option<f64> {
-    let numeric = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-    digits.parse::<f64>().ok().filter(|number| numeric && number.is_finite())
+    let numeric = digits
+        .bytes()
+        .all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    digits
+        .parse::<f64>()
+        .ok()
+        .filter(|number| numeric && number.is_finite())
 }
 
 #[cfg(test)]
@@ -144,8 +153,14 @@ mod tests {
 
     #[test]
     fn an_account_as_a_number_gets_its_zeros_back() {
-        assert_eq!(Scalar::Number("57372331974").account().as_deref(), Some("057372331974"));
-        assert_eq!(Scalar::Number("9.79326520502E11").account().as_deref(), Some("979326520502"));
+        assert_eq!(
+            Scalar::Number("57372331974").account().as_deref(),
+            Some("057372331974")
+        );
+        assert_eq!(
+            Scalar::Number("9.79326520502E11").account().as_deref(),
+            Some("979326520502")
+        );
         assert_eq!(text("123").account().as_deref(), Some("123"));
         assert_eq!(Scalar::Number("-1").account(), None);
     }

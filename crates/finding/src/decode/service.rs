@@ -114,7 +114,10 @@ impl<'a> Info<'a> {
         }
         let info = Info::read(&mut c).unwrap_or_default();
         let owned = |name: Cow<'_, str>| Cow::Owned(name.into_owned());
-        Info { sample: info.sample, threat_lists: info.threat_lists.into_iter().map(owned).collect() }
+        Info {
+            sample: info.sample,
+            threat_lists: info.threat_lists.into_iter().map(owned).collect(),
+        }
     }
 }
 

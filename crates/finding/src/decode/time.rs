@@ -14,16 +14,25 @@ const RANGE: std::ops::Range<i64> = -719_162 * DAY..2_932_897 * DAY;
 pub(super) fn parse(text: &str) -> Option<Micros> {
     let text = text.trim();
     let iso = text.as_bytes().get(4) == Some(&b'-') && text.len() >= 10;
-    if iso { calendar(text.as_bytes()) } else { epoch(text) }.filter(|micros| RANGE.contains(micros))
+    if iso {
+        calendar(text.as_bytes())
+    } else {
+        epoch(text)
+    }
+    .filter(|micros| RANGE.contains(micros))
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0i64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0')))
+    digits.iter().try_fold(0i64, |sum, b| {
+        b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0'))
+    })
 }
 
 fn calendar(text: &[u8]) -> Option<Micros> {
     let (date, rest) = text.split_at_checked(10)?;
-    let [y @ .., b'-', m1, m2, b'-', d1, d2] = date else { return None };
+    let [y @ .., b'-', m1, m2, b'-', d1, d2] = date else {
+        return None;
+    };
     let days = days_from_civil(number(y)?, number(&[*m1, *m2])?, number(&[*d1, *d2])?)?;
     let (time, zone) = match rest {
         [] => (0, rest),
@@ -35,7 +44,9 @@ fn calendar(text: &[u8]) -> Option<Micros> {
 
 /// `hh:mm[:ss[.f]]` as microseconds of the day, and what follows. 60 is a leap second.
 fn clock(text: &[u8]) -> Option<(i64, &[u8])> {
-    let [h1, h2, b':', m1, m2, rest @ ..] = text else { return None };
+    let [h1, h2, b':', m1, m2, rest @ ..] = text else {
+        return None;
+    };
     let (hours, minutes) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?);
     let (seconds, rest) = match rest {
         [b':', s1, s2, rest @ ..] => (number(&[*s1, *s2])?, rest),
@@ -44,13 +55,30 @@ fn clock(text: &[u8]) -> Option<(i64, &[u8])> {
     let (micros, rest) = match rest {
         [b'.' | b',', rest @ ..] => {
             let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-            let micros = (0..6).fold(0, |sum, i| sum * 10 + if i < digits { i64::from(rest[i] - b'0') } else { 0 });
-            (micros, if digits == 0 { return None } else { &rest[digits..] })
+            let micros = (0..6).fold(0, |sum, i| {
+                sum * 10
+                    + if i < digits {
+                        i64::from(rest[i] - b'0')
+                    } else {
+                        0
+                    }
+            });
+            (
+                micros,
+                if digits == 0 {
+                    return None;
+                } else {
+                    &rest[digits..]
+                },
+            )
         }
         _ => (0, rest),
     };
     let valid = hours < 24 && minutes < 60 && seconds <= 60;
-    valid.then_some((((hours * 60 + minutes) * 60 + seconds) * SECOND + micros, rest))
+    valid.then_some((
+        ((hours * 60 + minutes) * 60 + seconds) * SECOND + micros,
+        rest,
+    ))
 }
 
 /// `Z`, ` UTC`, `+hh`, `-hhmm`, `+hh:mm` or nothing, as microseconds east of UTC.
@@ -93,7 +121,10 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
 /// A decimal number of seconds, or of milliseconds when it is past the year 5138 as seconds.
 fn epoch(text: &str) -> Option<Micros> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok().filter(|e| e.abs() <= 40)?),
+        Some((mantissa, exponent)) => (
+            mantissa,
+            exponent.parse::<i32>().ok().filter(|e| e.abs() <= 40)?,
+        ),
         None => (text, 0),
     };
     let (negative, mantissa) = match mantissa.strip_prefix('-') {
@@ -105,16 +136,26 @@ fn epoch(text: &str) -> Option<Micros> {
         return None;
     }
     let digits = whole.bytes().chain(fraction.bytes());
-    let value = digits.into_iter().try_fold(0i128, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i128::from(b - b'0')))?;
+    let value = digits.into_iter().try_fold(0i128, |sum, b| {
+        b.is_ascii_digit().then(|| sum * 10 + i128::from(b - b'0'))
+    })?;
     let micros = scale(value, exponent - fraction.len() as i32 + 6)?;
-    let micros = if micros >= 100_000_000_000 * i128::from(SECOND) { micros / 1_000 } else { micros };
+    let micros = if micros >= 100_000_000_000 * i128::from(SECOND) {
+        micros / 1_000
+    } else {
+        micros
+    };
     i64::try_from(if negative { -micros } else { micros }).ok()
 }
 
 /// `value` times ten to the `power`, cut off towards zero.
 fn scale(value: i128, power: i32) -> Option<i128> {
     let ten = 10i128.checked_pow(power.unsigned_abs().min(38))?;
-    if power >= 0 { value.checked_mul(ten) } else { Some(value / ten) }
+    if power >= 0 {
+        value.checked_mul(ten)
+    } else {
+        Some(value / ten)
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +171,10 @@ mod tests {
         check("1970-01-01T00:00:00Z", Some(0));
         check("2016-08-02T02:05:06.000Z", Some(1_470_103_506_000_000));
         check("2018-01-31T19:23:05Z", Some(1_517_426_585_000_000));
-        check("2023-03-22T15:48:25.752000-05:00", Some(1_679_518_105_752_000));
+        check(
+            "2023-03-22T15:48:25.752000-05:00",
+            Some(1_679_518_105_752_000),
+        );
         check("2025-02-25 20:40:06.721", Some(1_740_516_006_721_000));
         check("2025-02-25 20:40:06.000000000", Some(1_740_516_006_000_000));
         check("2025-02-25 20:40:06.721 UTC", Some(1_740_516_006_721_000));
