@@ -1,3 +1,4 @@
 //! Tests that cross rooms.
 
+mod house;
 mod sql_logic;

@@ -17,7 +17,12 @@ mod resource;
 mod scalar;
 mod service;
 mod time;
+<<<<<<< HEAD
+=======
+
+>>>>>>> main
 use crate::Finding;
+
 /// Where in the input an item was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At {

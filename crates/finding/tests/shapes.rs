@@ -266,6 +266,38 @@ fn a_bomb_is_rejected() {
     );
 }
 
+/// Failed unpacking counts too, and a document without line breaks is not searched from its start again and again.
+#[test]
+fn hostile_input_costs_no_more_than_its_size() {
+    let mut broken = gzip(&vec![b' '; 200 << 20]);
+    let end = broken.len() - 1;
+    broken[end] ^= 1;
+    let lines = read(
+        &[
+            broken.as_slice(),
+            b"\n{\"\":0}",
+            &broken,
+            b"\n{\"\":0}",
+            &broken,
+        ]
+        .concat(),
+    );
+    let reasons: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.rsplit_once(": gzip: "))
+        .map(|(_, why)| why)
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "broken after 209715200 unpacked bytes",
+            "unpacks to more than 268435456 bytes",
+            "unpacks to more than 268435456 bytes"
+        ]
+    );
+    assert_eq!(read("{\"a\":x}".repeat(200_000).as_bytes()).len(), 200_000);
+}
+
 #[test]
 fn wrapping_without_end_is_rejected() {
     let mut text = BARE.to_owned();

@@ -212,3 +212,43 @@ pub(super) fn native_type(asff: &str) -> Option<String> {
     };
     Some(format!("{purpose}:{rest}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(asff: &str, native: &str) {
+        assert_eq!(native_type(asff).as_deref(), Some(native), "{asff}");
+    }
+
+    #[test]
+    fn every_type_of_the_published_table_comes_back() {
+        let table = include_str!("../../../../tests/fixtures/samples/asff_types.csv");
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .skip(1)
+            .map(|row| row.split(',').collect())
+            .collect();
+        assert!(rows.len() > 70);
+        for row in rows {
+            check(row[1], row[0]);
+        }
+    }
+
+    #[test]
+    fn newer_and_older_forms() {
+        check(
+            "TTPs/Discovery/IAMUser-AnomalousBehavior",
+            "Discovery:IAMUser/AnomalousBehavior",
+        );
+        check(
+            "TTPs/Defense Evasion/EC2-UnusualDNSResolver",
+            "DefenseEvasion:EC2/UnusualDNSResolver",
+        );
+        check(
+            "Software and Configuration Checks/Exfiltration:S3.ObjectRead.Unusual",
+            "Exfiltration:S3/ObjectRead.Unusual",
+        );
+        assert_eq!(native_type("nothing"), None);
+    }
+}

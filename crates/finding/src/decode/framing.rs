@@ -93,10 +93,8 @@ impl<'v> Walk<'v> {
     }
 
     fn over_packed(&mut self, bytes: &[u8], pos: usize) -> usize {
-        let room = MAX_UNPACKED - self.unpacked;
-        match packed::gunzip(&bytes[pos..], room) {
+        match packed::gunzip(&bytes[pos..], MAX_UNPACKED, &mut self.unpacked) {
             Ok((inner, used)) => {
-                self.unpacked += inner.len();
                 let shift = self.shift;
                 self.shift = shift + pos as isize;
                 let before = self.handed_out;
@@ -223,12 +221,22 @@ fn skip_separators(bytes: &[u8], mut pos: usize) -> usize {
 
 /// Blanks before `pos` when there is nothing else on its line, else 0.
 fn indent(bytes: &[u8], pos: usize) -> usize {
+<<<<<<< HEAD
     let line = memrchr(b'\n', &bytes[..pos]).map_or(0, |at| at + 1);
     if bytes[line..pos].iter().all(|b| matches!(b, b' ' | b'\t')) {
         pos - line
     } else {
         0
     }
+=======
+    let blanks = bytes[..pos]
+        .iter()
+        .rev()
+        .take_while(|b| matches!(b, b' ' | b'\t'))
+        .count();
+    let opens_line = pos == blanks || bytes[pos - blanks - 1] == b'\n';
+    if opens_line { blanks } else { 0 }
+>>>>>>> main
 }
 
 /// Where the next document may begin from `pos` on: a line that opens no deeper than `indent`, or `}` followed by `{`, which

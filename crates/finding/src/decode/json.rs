@@ -4,8 +4,11 @@
 //! Written by hand because wrong-typed values, numbers without bounds, lone surrogates and exact positions are daily bread
 //! here and errors in serde_json. The tests hold it against serde_json: same texts accepted, same values read.
 
+mod strings;
+
 use std::borrow::Cow;
 
+use self::strings::{plain_end, unescape};
 use super::scalar::Scalar;
 
 /// Deepest nesting of objects and lists accepted: what serde_json accepts too, so that readers of `raw` can follow.
@@ -438,6 +441,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
+<<<<<<< HEAD
 /// Position of the first quote, backslash or control character from `pos` on, or the end. Eight bytes at a time.
 #[inline]
 fn plain_end(bytes: &[u8], mut pos: usize) -> usize {
@@ -513,5 +517,7 @@ fn hex4(text: &str, at: usize) -> u32 {
         .unwrap_or(0)
 }
 
+=======
+>>>>>>> main
 #[cfg(test)]
 mod tests;

@@ -181,7 +181,7 @@ impl<'a> Draft<'a> {
         let resource = self.resource;
         let mut remote = action.remote;
         let endpoints = sequence.endpoints;
-        if remote.ips.is_empty() {
+        if remote.ips.is_empty() && !endpoints.ips.is_empty() {
             remote = endpoints;
         } else {
             remote.ips.extend(endpoints.ips);

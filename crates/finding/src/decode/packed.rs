@@ -7,20 +7,38 @@ use flate2::bufread::GzDecoder;
 /// First bytes of a gzip member with the one method there is (RFC 1952).
 pub(super) const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
 
-/// Unpacks all gzip members at the start of `bytes` as one text of at most `limit` bytes. Returns it and how many bytes of
-/// the input it took.
-pub(super) fn gunzip(bytes: &[u8], limit: usize) -> Result<(Vec<u8>, usize), String> {
+/// Unpacks all gzip members at the start of `bytes` as one text. Returns it and how many bytes of the input it took.
+///
+/// `unpacked` counts bytes over several calls, also of those that fail, and may not pass `limit`.
+pub(super) fn gunzip(
+    bytes: &[u8],
+    limit: usize,
+    unpacked: &mut usize,
+) -> Result<(Vec<u8>, usize), String> {
     let mut out = Vec::new();
     let mut rest = bytes;
     while rest.starts_with(GZIP) {
         let mut member = GzDecoder::new(rest);
+<<<<<<< HEAD
         let room = (limit - out.len()) as u64;
         match member.by_ref().take(room + 1).read_to_end(&mut out) {
             Err(_) => return Err(format!("gzip: broken after {} unpacked bytes", out.len())),
             Ok(_) if out.len() > limit => {
                 return Err(format!("gzip: unpacks to more than {limit} bytes"));
             }
+=======
+        let room = (limit - *unpacked) as u64;
+        let before = out.len();
+        let end = member.by_ref().take(room + 1).read_to_end(&mut out);
+        *unpacked += out.len() - before;
+        if *unpacked > limit {
+            *unpacked = limit;
+            return Err(format!("gzip: unpacks to more than {limit} bytes"));
+        }
+        match end {
+>>>>>>> main
             Ok(_) => rest = member.into_inner(),
+            Err(_) => return Err(format!("gzip: broken after {} unpacked bytes", out.len())),
         }
     }
     Ok((out, bytes.len() - rest.len()))

@@ -175,6 +175,10 @@ fn lone_surrogates_become_the_replacement_character() {
         (r#""\ud83d\u0041""#, "\u{fffd}A"),
         (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
         (r#""\uD83D\uDE00\u0000""#, "😀\0"),
+        (
+            r#""\ud800\udc00\udbff\udfff\ue000""#,
+            "\u{10000}\u{10ffff}\u{e000}",
+        ),
     ] {
         assert_eq!(
             Cursor::new(text, 0).string().as_deref(),
