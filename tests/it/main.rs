@@ -1,4 +1,10 @@
 //! Tests that cross rooms.
 
+mod support;
+
+mod exactly_once;
 mod house;
+mod loads;
+mod readers;
 mod sql_logic;
+mod truth;

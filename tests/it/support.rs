@@ -1,0 +1,229 @@
+//! What tests share: the binary, a Kinesis and an S3 over the wire, a Python with Delta readers, folders that go away.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_kinesis::types::StreamStatus;
+use ferrokinesis::store::StoreOptions;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The command under test, built by `cargo test --workspace` before any test runs.
+pub(crate) fn guardlake() -> Command {
+    let mut path = std::env::current_exe().expect("the test knows itself");
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    path.push("guardlake");
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build -p guardlake`, or all tests with `cargo test --workspace`",
+        path.display()
+    );
+    let mut command = Command::new(path);
+    command
+        .env_remove("AWS_PROFILE")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    command
+}
+
+/// Runs the command to its end; its exit code must be `code`.
+pub(crate) fn run(lake: &str, arguments: &[&str], code: i32) -> Output {
+    finish(guardlake().args(["--lake", lake]).args(arguments), code)
+}
+
+/// Runs a command to its end; its exit code must be `code`.
+pub(crate) fn finish(command: &mut Command, code: i32) -> Output {
+    let output = command.stdin(Stdio::null()).output().expect("the command starts");
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{command:?}\nstdout: {}\nstderr: {}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// Lines of JSON on standard output.
+pub(crate) fn ndjson(output: &Output) -> Vec<Value> {
+    let text = std::str::from_utf8(&output.stdout).expect("output is UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+/// Asks in SQL; the rows.
+pub(crate) fn sql(lake: &str, query: &str) -> Vec<Value> {
+    ndjson(&run(lake, &["--format", "ndjson", "sql", query], 0))
+}
+
+/// `lake verify` finds nothing wrong; its ledger.
+pub(crate) fn verified(lake: &str) -> Value {
+    ndjson(&run(lake, &["--format", "ndjson", "lake", "verify"], 0)).remove(0)
+}
+
+/// A folder that goes away, and a lake's address in it.
+pub(crate) fn folder() -> (TempDir, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let lake = folder.path().join("lake").display().to_string();
+    (folder, lake)
+}
+
+/// The public samples.
+pub(crate) fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/samples/public")
+}
+
+/// A Kinesis in this process.
+pub(crate) struct Kinesis {
+    pub(crate) client: Client,
+    pub(crate) endpoint: String,
+}
+
+impl Kinesis {
+    /// Starts one on a free port, with a stream.
+    pub(crate) async fn start(stream: &str, shards: i32) -> Kinesis {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let options = StoreOptions {
+            create_stream_ms: 20,
+            update_stream_ms: 20,
+            shard_limit: 100,
+            ..StoreOptions::default()
+        };
+        let (app, _) = ferrokinesis::create_app(options);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let config = aws_sdk_kinesis::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(&endpoint)
+            .build();
+        let kinesis = Kinesis { client: Client::from_conf(config), endpoint };
+        let create = kinesis.client.create_stream().stream_name(stream).shard_count(shards);
+        create.send().await.expect("the stream is made");
+        kinesis.active(stream).await;
+        kinesis
+    }
+
+    /// Waits until the stream is active.
+    pub(crate) async fn active(&self, stream: &str) {
+        loop {
+            let summary = self.client.describe_stream_summary().stream_name(stream).send().await;
+            let summary = summary.expect("the stream is described");
+            let status = summary.stream_description_summary().map(|s| s.stream_status().clone());
+            if status == Some(StreamStatus::Active) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Python with ministack (an S3 with right conditional writes) and deltalake (another reader), installed on first use.
+pub(crate) fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let home = std::env::var_os("HOME").expect("a home folder");
+        let venv = PathBuf::from(home).join(".cache/guardlake-tests/venv-1");
+        let done = venv.join("installed");
+        let python = venv.join("bin/python");
+        if !done.exists() {
+            let install = |command: &mut Command| {
+                let output = command.output().expect("python3 starts: install Python 3 with `apt install python3 python3-venv`");
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{command:?} failed; is `apt install python3-venv` done? {said}");
+            };
+            install(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
+            install(Command::new(&python).args(["-m", "pip", "install", "-q", "ministack==1.5.33", "deltalake==1.6.6"]));
+            std::fs::write(done, "").expect("the cache can be written");
+        }
+        python
+    })
+}
+
+/// An S3 in another process, ended with the test.
+pub(crate) struct S3 {
+    child: std::process::Child,
+    endpoint: String,
+}
+
+impl S3 {
+    pub(crate) fn start() -> S3 {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let log = std::env::temp_dir().join(format!("ministack-{port}.log"));
+        let log = std::fs::File::create(log).expect("a log file");
+        let child = Command::new(python().with_file_name("ministack"))
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .stdout(log.try_clone().expect("a log file"))
+            .stderr(log)
+            .spawn()
+            .expect("ministack starts");
+        let s3 = S3 { child, endpoint: format!("http://127.0.0.1:{port}") };
+        let started = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(30), "ministack does not listen on port {port}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        s3
+    }
+
+    /// The command, told to use this S3.
+    pub(crate) fn guardlake(&self) -> Command {
+        let mut command = guardlake();
+        command.env("AWS_ENDPOINT_URL", &self.endpoint);
+        command
+    }
+
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+            .region(aws_sdk_s3::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(&self.endpoint)
+            .force_path_style(true)
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Numbers that are random enough and the same in each run.
+pub(crate) struct Chance(pub(crate) u64);
+
+impl Chance {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u64 + 1) as usize);
+        }
+    }
+}
