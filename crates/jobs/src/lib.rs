@@ -9,13 +9,16 @@
 mod answer;
 mod bind;
 mod complete;
+mod evaluate;
 mod functions;
 mod mistake;
 mod params;
+pub mod rules;
 mod script;
 mod session;
 #[cfg(test)]
 mod testing;
+mod watch;
 
 use std::sync::Arc;
 
@@ -24,10 +27,12 @@ use datafusion::execution::SessionState;
 
 pub use answer::Answer;
 pub use complete::{Candidate, Names, What, complete};
+pub use evaluate::{Fired, evaluate};
 pub use mistake::{Place, QueryError, Remedy};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
 pub use session::{Limits, Opened, Session, sql_name};
+pub use watch::plan_rule;
 
 /// Why a session cannot be opened.
 #[derive(Debug, thiserror::Error)]

@@ -88,7 +88,10 @@ impl QueryError {
         let place = spot
             .or(told.place)
             .or_else(|| told.word.as_deref().and_then(|word| words.find(word)));
-        let help = told.help.or_else(|| diagnostic.and_then(first_help));
+        let help = told
+            .help
+            .or_else(|| diagnostic.and_then(first_help))
+            .or_else(|| advice(kind));
         QueryError {
             kind,
             message: told.message,
@@ -171,6 +174,11 @@ fn remedy(root: &DataFusionError) -> Remedy {
         }
         _ => Remedy::Correct,
     }
+}
+
+fn advice(kind: Remedy) -> Option<String> {
+    let advice = "ask about a shorter period or fewer columns, group twice in place of count(DISTINCT ..), or allow more memory";
+    (kind == Remedy::AskForLess).then(|| advice.to_owned())
 }
 
 fn is_refusal(message: &str) -> bool {
@@ -330,12 +338,17 @@ impl Words {
 
     /// The first token that is this word, whatever its case or quotes.
     pub(crate) fn find(&self, word: &str) -> Option<Place> {
+        self.nth(word, 0)
+    }
+
+    /// The same, after so many others.
+    pub(crate) fn nth(&self, word: &str, others: usize) -> Option<Place> {
         let is_it = |token: &&TokenWithSpan| match &token.token {
             Token::Word(found) => found.value.eq_ignore_ascii_case(word),
             Token::SingleQuotedString(found) | Token::Placeholder(found) => found == word,
             _ => false,
         };
-        self.tokens.iter().find(is_it).map(place)
+        self.tokens.iter().filter(is_it).nth(others).map(place)
     }
 
     /// The first word of all.

@@ -1,5 +1,8 @@
 //! One look at the lake: its tables at fixed versions, the views over them, and read-only SQL in bounded memory and time.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,8 +12,10 @@ use std::time::Duration;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
@@ -18,7 +23,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
+use datafusion::prelude::{SessionConfig, SessionContext, col};
 use datafusion::sql::parser::Statement;
 use lake::Table;
 use lake::schema::timestamp;
@@ -76,6 +81,7 @@ pub struct Opened {
 pub struct Session {
     context: SessionContext,
     names: Names,
+    schemas: Vec<(String, SchemaRef)>,
     versions: HashMap<Table, i64>,
     library: Library,
     limits: Limits,
@@ -129,6 +135,7 @@ impl Session {
         let mut session = Session {
             context,
             names: Names::default(),
+            schemas: Vec::new(),
             versions,
             library: library.clone(),
             limits: limits.clone(),
@@ -363,26 +370,44 @@ impl Session {
         else {
             return Ok(());
         };
-        let mut tables = Vec::new();
+        let mut schemas = Vec::new();
         for name in schema.table_names() {
-            let columns: SchemaRef = self.context.table_provider(name.as_str()).await?.schema();
-            tables.push((
-                name,
-                columns
-                    .fields()
-                    .iter()
-                    .map(|field| field.name().clone())
-                    .collect(),
-            ));
+            let columns = self.context.table_provider(name.as_str()).await?.schema();
+            schemas.push((name, columns));
         }
-        tables.sort();
-        self.names.tables = tables;
+        schemas.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let columns = |schema: &SchemaRef| {
+            schema
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect()
+        };
+        self.names.tables = schemas
+            .iter()
+            .map(|(name, schema)| (name.clone(), columns(schema)))
+            .collect();
+        self.schemas = schemas;
         Ok(())
     }
 
-    /// All rows of a plan, for callers that know they are few.
-    pub(crate) async fn frame(&self, plan: LogicalPlan) -> DataFrame {
-        DataFrame::new(self.context.state(), plan)
+    /// The same names over no rows and with no plans behind the views: for looking at what a query itself does.
+    pub(crate) fn shallow(&self) -> Result<Session, DataFusionError> {
+        let state = SessionStateBuilder::new_from_existing(self.context.state())
+            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+            .build();
+        let context = SessionContext::new_with_state(state);
+        for (name, schema) in &self.schemas {
+            context.register_table(name.as_str(), Arc::new(EmptyTable::new(Arc::clone(schema))))?;
+        }
+        Ok(Session {
+            context,
+            names: self.names.clone(),
+            schemas: self.schemas.clone(),
+            versions: self.versions.clone(),
+            library: self.library.clone(),
+            limits: self.limits.clone(),
+        })
     }
 }
 

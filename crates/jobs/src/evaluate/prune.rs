@@ -1,0 +1,125 @@
+//! Drops the groups that are too small to fire before anything is sorted.
+//!
+//! One pass over the keys alone counts into a fixed number of buckets by hash; a group whose bucket stays below the
+//! threshold cannot fire. Groups that share a bucket keep each other alive, which costs a little sorting and changes nothing:
+//! the sweep is exact. A `GROUP BY .. HAVING` would be exact here already, and needs memory for every group there is.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use alerts::{Count, Rule};
+use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::DataFusionError;
+use datafusion::common::hash_utils::{RandomState, create_hashes};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, ident,
+};
+use datafusion::prelude::DataFrame;
+use futures::StreamExt;
+
+use super::groups;
+
+/// 32 MiB of counters; pages that are never counted into are never touched.
+const BUCKETS: usize = 1 << 24;
+
+/// The same on every pass.
+const SEED: RandomState = RandomState::with_seed(7);
+
+/// The rows without those of groups that cannot reach the threshold.
+pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, DataFusionError> {
+    if rule.threshold <= 1 || rule.group_by.is_empty() {
+        return Ok(rows);
+    }
+    let keys: Vec<_> = groups(rule).map(ident).collect();
+    let mut wanted = keys.clone();
+    if rule.count == Count::Occurrences {
+        wanted.push(ident("increase"));
+    }
+    let mut counts = vec![0_u16; BUCKETS];
+    let mut stream = rows.clone().select(wanted)?.execute_stream().await?;
+    while let Some(batch) = stream.next().await {
+        let batch = batch?;
+        let buckets = buckets(&batch.columns()[..keys.len()], batch.num_rows())?;
+        let increases = batch
+            .columns()
+            .get(keys.len())
+            .map(|column| column.as_primitive::<Int64Type>());
+        for (row, bucket) in buckets.enumerate() {
+            // Every counted unit needs a row, and an occurrence its share of an increase.
+            let units = increases.map_or(1, |increases| {
+                increases.value(row).clamp(0, i64::from(u16::MAX)) as u16
+            });
+            counts[bucket] = counts[bucket].saturating_add(units);
+        }
+    }
+    let enough = rule.threshold.min(u64::from(u16::MAX)) as u16;
+    let signature = Signature::user_defined(Volatility::Immutable);
+    let may_fire = ScalarUDF::from(MayFire {
+        counts: counts.into(),
+        enough,
+        signature,
+    });
+    rows.filter(may_fire.call(keys))
+}
+
+fn buckets(keys: &[ArrayRef], rows: usize) -> Result<impl Iterator<Item = usize>, DataFusionError> {
+    let mut hashes = vec![0_u64; rows];
+    create_hashes(keys, &SEED, &mut hashes)?;
+    Ok(hashes
+        .into_iter()
+        .map(|hash| (hash as usize) & (BUCKETS - 1)))
+}
+
+/// Whether the bucket of a group holds enough.
+#[derive(Debug)]
+struct MayFire {
+    counts: Arc<[u16]>,
+    enough: u16,
+    signature: Signature,
+}
+
+impl PartialEq for MayFire {
+    fn eq(&self, other: &MayFire) -> bool {
+        Arc::ptr_eq(&self.counts, &other.counts)
+    }
+}
+
+impl Eq for MayFire {}
+
+impl Hash for MayFire {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.enough.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for MayFire {
+    fn name(&self) -> &str {
+        "may_fire"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>, DataFusionError> {
+        Ok(given.to_vec())
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType, DataFusionError> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
+        let keys = args
+            .args
+            .iter()
+            .map(|key| key.to_array(args.number_rows))
+            .collect::<Result<Vec<_>, _>>()?;
+        let enough = buckets(&keys, args.number_rows)?
+            .map(|bucket| Some(self.counts[bucket] >= self.enough));
+        Ok(ColumnarValue::Array(Arc::new(
+            enough.collect::<BooleanArray>(),
+        )))
+    }
+}
