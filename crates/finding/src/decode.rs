@@ -17,10 +17,7 @@ mod resource;
 mod scalar;
 mod service;
 mod time;
-<<<<<<< HEAD
-=======
 
->>>>>>> main
 use crate::Finding;
 
 /// Where in the input an item was.

@@ -221,14 +221,6 @@ fn skip_separators(bytes: &[u8], mut pos: usize) -> usize {
 
 /// Blanks before `pos` when there is nothing else on its line, else 0.
 fn indent(bytes: &[u8], pos: usize) -> usize {
-<<<<<<< HEAD
-    let line = memrchr(b'\n', &bytes[..pos]).map_or(0, |at| at + 1);
-    if bytes[line..pos].iter().all(|b| matches!(b, b' ' | b'\t')) {
-        pos - line
-    } else {
-        0
-    }
-=======
     let blanks = bytes[..pos]
         .iter()
         .rev()
@@ -236,7 +228,6 @@ fn indent(bytes: &[u8], pos: usize) -> usize {
         .count();
     let opens_line = pos == blanks || bytes[pos - blanks - 1] == b'\n';
     if opens_line { blanks } else { 0 }
->>>>>>> main
 }
 
 /// Where the next document may begin from `pos` on: a line that opens no deeper than `indent`, or `}` followed by `{`, which

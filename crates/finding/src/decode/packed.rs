@@ -19,14 +19,6 @@ pub(super) fn gunzip(
     let mut rest = bytes;
     while rest.starts_with(GZIP) {
         let mut member = GzDecoder::new(rest);
-<<<<<<< HEAD
-        let room = (limit - out.len()) as u64;
-        match member.by_ref().take(room + 1).read_to_end(&mut out) {
-            Err(_) => return Err(format!("gzip: broken after {} unpacked bytes", out.len())),
-            Ok(_) if out.len() > limit => {
-                return Err(format!("gzip: unpacks to more than {limit} bytes"));
-            }
-=======
         let room = (limit - *unpacked) as u64;
         let before = out.len();
         let end = member.by_ref().take(room + 1).read_to_end(&mut out);
@@ -36,7 +28,6 @@ pub(super) fn gunzip(
             return Err(format!("gzip: unpacks to more than {limit} bytes"));
         }
         match end {
->>>>>>> main
             Ok(_) => rest = member.into_inner(),
             Err(_) => return Err(format!("gzip: broken after {} unpacked bytes", out.len())),
         }

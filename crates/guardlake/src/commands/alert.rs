@@ -1,11 +1,12 @@
 //! `guardlake alert`: evaluate rules and ring, list alerts, show one with its evidence.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::process::ExitCode;
 
-use alerts::{Alert as Found, Rule, State};
+use alerts::{Alert as Found, Event, Rule, State};
 use finding::Label;
-use jobs::{Library, rules};
+use jobs::{Library, Limits, Session, rules};
 
 use super::library;
 use crate::args::{Alert, Format};
@@ -75,18 +76,28 @@ pub(crate) async fn evaluate(
     max_age: i64,
 ) -> Result<Vec<Found>, Failure> {
     let rules = enabled_rules(library)?;
-    let report = jobs::run_alerts(lake, library, &rules, wire_up::now(), max_age).await?;
+    let session = Session::open(lake, library, &Limits::default()).await?;
+    let report = jobs::run_alerts(lake, &session, &rules, wire_up::now(), max_age).await?;
+    let historic = report.events.iter().filter(|event| event.historic).count();
     note(&format!(
-        "{} rules at findings version {}: {} opened, {} grew, {} withdrawn, {} merged, {} historic",
+        "{} rules at findings version {}: {} opened ({historic} of them history), {} grew, {} merged, {} withdrawn",
         rules.len(),
         report.findings_version,
-        report.opened,
-        report.grew,
-        report.withdrawn,
-        report.merged,
-        report.historic,
+        report.count(Event::Opened),
+        report.count(Event::Grew),
+        report.count(Event::Merged),
+        report.count(Event::Withdrawn),
     ));
-    Ok(report.told)
+    if let Some((_, why)) = report.failed.first() {
+        return Err(Failure::query(why.clone()));
+    }
+    let told: HashSet<&str> = report.told().map(|event| event.alert_id.as_str()).collect();
+    if told.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut alerts = ::alerts::fold(lake.alert_events().await?);
+    alerts.retain(|alert| told.contains(alert.alert_id.as_str()));
+    Ok(alerts)
 }
 
 /// The doorbell of this release: standard output.
