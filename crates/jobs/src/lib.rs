@@ -4,7 +4,8 @@
 //! at the lake, an [`Answer`] the rows of one question, a [`QueryError`] the word that is wrong.
 //!
 //! The flow: [`Session::open`] takes the tables at their present versions and lays the views over them; [`Session::sql`]
-//! asks what a person typed, [`Session::run`] what a script asks. Both only read, in bounded memory and time.
+//! asks what a person typed, [`Session::run`] what a script asks. Both only read, in bounded memory and time. [`rules`] reads and
+//! checks alert rules, [`evaluate()`] turns one into the episodes of its groups, [`run_alerts`] brings the alert log in line.
 
 mod answer;
 mod bind;
@@ -32,7 +33,7 @@ pub use mistake::{Place, QueryError, Remedy};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
 pub use session::{Limits, Opened, Session, sql_name};
-pub use watch::plan_rule;
+pub use watch::{Report, plan_rule, run_alerts};
 
 /// Why a session cannot be opened.
 #[derive(Debug, thiserror::Error)]

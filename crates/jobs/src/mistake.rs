@@ -3,7 +3,7 @@
 use std::fmt;
 
 use datafusion::common::diagnostic::Diagnostic;
-use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::common::{DataFusionError, Location, SchemaError};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
@@ -68,9 +68,6 @@ impl QueryError {
     pub(crate) fn of(error: &DataFusionError, sql: &str, names: &Names) -> QueryError {
         let words = Words::of(sql);
         let diagnostic = error.diagnostic();
-        let spot = diagnostic
-            .and_then(|d| d.span)
-            .map(|span| words.at(span.start.line, span.start.column));
         let root = error.find_root();
         let kind = remedy(root);
         let told = match root {
@@ -85,9 +82,15 @@ impl QueryError {
             message: sentence(&root.message()),
             ..Told::default()
         });
-        let place = spot
-            .or(told.place)
-            .or_else(|| told.word.as_deref().and_then(|word| words.find(word)));
+        // A span may begin at the table of `table.column`: the word itself is at or after it.
+        let place = match (diagnostic.and_then(|d| d.span), told.word.as_deref()) {
+            (Some(span), Some(word)) => words
+                .find_from(word, span.start)
+                .or_else(|| Some(words.at(span.start))),
+            (Some(span), None) => Some(words.at(span.start)),
+            (None, Some(word)) => words.find(word),
+            (None, None) => told.place,
+        };
         let help = told
             .help
             .or_else(|| diagnostic.and_then(first_help))
@@ -165,13 +168,10 @@ struct Told {
 fn remedy(root: &DataFusionError) -> Remedy {
     match root {
         DataFusionError::ResourcesExhausted(_) => Remedy::AskForLess,
+        // Spilled more than allowed: an I/O error to DataFusion.
+        error if error.message().contains("max_temp_directory_size") => Remedy::AskForLess,
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => Remedy::Retry,
         DataFusionError::Internal(_) => Remedy::Report,
-        DataFusionError::Plan(message)
-            if message.contains("not supported: ") && is_refusal(message) =>
-        {
-            Remedy::ReadOnly
-        }
         _ => Remedy::Correct,
     }
 }
@@ -179,12 +179,6 @@ fn remedy(root: &DataFusionError) -> Remedy {
 fn advice(kind: Remedy) -> Option<String> {
     let advice = "ask about a shorter period or fewer columns, group twice in place of count(DISTINCT ..), or allow more memory";
     (kind == Remedy::AskForLess).then(|| advice.to_owned())
-}
-
-fn is_refusal(message: &str) -> bool {
-    ["DDL not", "DML not", "Statement not"]
-        .iter()
-        .any(|start| message.starts_with(start))
 }
 
 fn schema_problem(problem: &SchemaError, names: &Names) -> Option<Told> {
@@ -232,7 +226,10 @@ fn syntax_problem(text: &str, words: &Words) -> Option<Told> {
             let column: String = column.chars().take_while(char::is_ascii_digit).collect();
             (
                 message,
-                Some(words.at(line.parse().ok()?, column.parse().ok()?)),
+                Some(words.at(Location {
+                    line: line.parse().ok()?,
+                    column: column.parse().ok()?,
+                })),
             )
         }
         None => (text, text.contains("EOF").then(|| words.end())),
@@ -321,16 +318,13 @@ impl Words {
     }
 
     /// The token that begins at, or covers, a position.
-    pub(crate) fn at(&self, line: u64, column: u64) -> Place {
-        let covers = |token: &&TokenWithSpan| {
-            let (start, end) = (token.span.start, token.span.end);
-            (start.line, start.column) <= (line, column) && (line, column) < (end.line, end.column)
-        };
+    pub(crate) fn at(&self, at: Location) -> Place {
+        let covers = |token: &&TokenWithSpan| begin(token) <= at && at < location(token.span.end);
         match self.tokens.iter().find(covers) {
             Some(token) => place(token),
             None => Place {
-                line: line.max(1),
-                column: column.max(1),
+                line: at.line.max(1),
+                column: at.column.max(1),
                 length: 1,
             },
         }
@@ -343,12 +337,19 @@ impl Words {
 
     /// The same, after so many others.
     pub(crate) fn nth(&self, word: &str, others: usize) -> Option<Place> {
-        let is_it = |token: &&TokenWithSpan| match &token.token {
-            Token::Word(found) => found.value.eq_ignore_ascii_case(word),
-            Token::SingleQuotedString(found) | Token::Placeholder(found) => found == word,
-            _ => false,
-        };
-        self.tokens.iter().filter(is_it).nth(others).map(place)
+        self.tokens
+            .iter()
+            .filter(|token| is_word(token, word))
+            .nth(others)
+            .map(place)
+    }
+
+    /// The same, at or after a position.
+    fn find_from(&self, word: &str, from: Location) -> Option<Place> {
+        self.tokens
+            .iter()
+            .find(|token| begin(token) >= from && is_word(token, word))
+            .map(place)
     }
 
     /// The first word of all.
@@ -362,6 +363,25 @@ impl Words {
             column: self.end.1,
             length: 1,
         }
+    }
+}
+
+fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+    match &token.token {
+        Token::Word(found) => found.value.eq_ignore_ascii_case(word),
+        Token::SingleQuotedString(found) | Token::Placeholder(found) => found == word,
+        _ => false,
+    }
+}
+
+fn begin(token: &TokenWithSpan) -> Location {
+    location(token.span.start)
+}
+
+fn location(at: datafusion::sql::sqlparser::tokenizer::Location) -> Location {
+    Location {
+        line: at.line,
+        column: at.column,
     }
 }
 

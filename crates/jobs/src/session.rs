@@ -12,8 +12,10 @@ use std::time::Duration;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
-use datafusion::catalog::MemoryCatalogProviderList;
-use datafusion::catalog::TableProvider;
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+    TableProvider,
+};
 use datafusion::common::DataFusionError;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{MemTable, ViewTable};
@@ -25,14 +27,15 @@ use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext, col};
 use datafusion::sql::parser::Statement;
-use lake::Table;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use lake::schema::timestamp;
+use lake::{Lake, Provided, Table};
 
 use crate::answer::Answer;
 use crate::bind::{bind, parameters};
 use crate::complete::Names;
 use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
-use crate::mistake::{QueryError, Words};
+use crate::mistake::{QueryError, Remedy, Words};
 use crate::params::{Given, Value};
 use crate::script::{Kind, Library, Script};
 use crate::{JobsError, function_names};
@@ -88,6 +91,24 @@ pub struct Session {
 }
 
 impl Session {
+    /// Opens all tables of a lake at their present versions.
+    pub async fn open(
+        lake: &Lake,
+        library: &Library,
+        limits: &Limits,
+    ) -> Result<Session, JobsError> {
+        let mut tables = Vec::new();
+        for table in Table::ALL {
+            let Provided { provider, version } = lake.provider(table).await?;
+            tables.push(Opened {
+                table,
+                provider,
+                version: Some(version),
+            });
+        }
+        Session::over(tables, library, limits).await
+    }
+
     /// A session over rows in memory; tables that are not named are empty.
     pub async fn in_memory(
         rows: Vec<(Table, Vec<RecordBatch>)>,
@@ -209,27 +230,24 @@ impl Session {
         sql: &str,
         values: &BTreeMap<String, Value>,
     ) -> Result<LogicalPlan, QueryError> {
-        let mistake = |error: DataFusionError| self.mistake(&error, sql);
         let mut statement = self.parse(sql)?;
+        let refused = || QueryError {
+            kind: Remedy::ReadOnly,
+            message: "SQL is read-only here: SELECT, EXPLAIN, SHOW and DESCRIBE".to_owned(),
+            place: Words::of(sql).first(),
+            help: None,
+        };
+        if !only_reads(&statement) {
+            return Err(refused());
+        }
         bind(&mut statement, values, sql)?;
-        let plan = self
-            .context
-            .state()
-            .statement_to_plan(statement)
-            .await
-            .map_err(mistake)?;
+        let plan = self.context.state().statement_to_plan(statement).await;
+        let plan = plan.map_err(|error| self.mistake(&error, sql))?;
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false);
-        read_only.verify_plan(&plan).map_err(|error| {
-            let told = self.mistake(&error, sql);
-            QueryError {
-                message: format!("SQL is read-only here: {}", told.message),
-                place: first_word(sql),
-                ..told
-            }
-        })?;
+        read_only.verify_plan(&plan).map_err(|_| refused())?;
         Ok(plan)
     }
 
@@ -396,7 +414,10 @@ impl Session {
         let state = SessionStateBuilder::new_from_existing(self.context.state())
             .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
             .build();
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema("public", Arc::new(MemorySchemaProvider::new()))?;
         let context = SessionContext::new_with_state(state);
+        context.register_catalog("datafusion", Arc::new(catalog));
         for (name, schema) in &self.schemas {
             context.register_table(name.as_str(), Arc::new(EmptyTable::new(Arc::clone(schema))))?;
         }
@@ -419,8 +440,22 @@ pub fn sql_name(table: Table) -> &'static str {
     }
 }
 
-fn first_word(sql: &str) -> Option<crate::Place> {
-    Words::of(sql).first()
+/// By what the statement is; what its parts do is for `SQLOptions::verify_plan`.
+fn only_reads(statement: &Statement) -> bool {
+    match statement {
+        Statement::Explain(explain) => only_reads(&explain.statement),
+        Statement::Statement(statement) => matches!(
+            statement.as_ref(),
+            SqlStatement::Query(_)
+                | SqlStatement::ExplainTable { .. }
+                | SqlStatement::ShowTables { .. }
+                | SqlStatement::ShowColumns { .. }
+                | SqlStatement::ShowFunctions { .. }
+                | SqlStatement::ShowVariable { .. }
+                | SqlStatement::ShowCreate { .. }
+        ),
+        _ => false,
+    }
 }
 
 fn config(limits: &Limits) -> SessionConfig {
@@ -431,6 +466,9 @@ fn config(limits: &Limits) -> SessionConfig {
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".to_owned());
     options.sql_parser.collect_spans = true;
+    // What a sort keeps back for merging: DataFusion's 10 MiB, or less where there is little.
+    let kept = options.execution.sort_spill_reservation_bytes;
+    options.execution.sort_spill_reservation_bytes = kept.min(limits.memory / 16);
     config
 }
 

@@ -6,7 +6,7 @@ use super::{check, load};
 use crate::testing::empty;
 use crate::{Kind, Library};
 
-/// `{}` in the header is closed by the SELECT on line 8.
+/// The SELECT begins on line 9.
 fn rule(header: &str, sql: &str) -> Rule {
     let header = match header {
         "" => "group_by: [remote_ip]\ncount: findings",
@@ -37,7 +37,7 @@ async fn mistakes(cases: &[(&str, &str, &str)]) {
 async fn selects_that_only_filter_project_and_unnest_pass() {
     mistakes(&[
         ("", "SELECT * FROM observations WHERE remote_ip IS NOT NULL AND NOT sample", ""),
-        ("", "SELECT *, account_name FROM (SELECT * FROM observations) WHERE severity >= 7 ORDER BY event_time".replace("*, account_name", "*").as_str(), ""),
+        ("", "SELECT * FROM (SELECT * FROM observations) WHERE severity >= 7 ORDER BY event_time", ""),
         ("group_by: [ip]\ncount: findings", "SELECT account_id, region, finding_id, event_time, unnest(remote_ips) AS ip FROM findings", ""),
         ("group_by: [name]\ncount: occurrences", "SELECT *, lower(user_name) AS name FROM observations WHERE ip_in_cidr(remote_ip, '10.0.0.0/8')", ""),
         ("group_by: [account_id]\ncount: distinct(type)", "SELECT * FROM versions WHERE raw->'service'->>'count' = '1'", ""),
@@ -50,14 +50,14 @@ async fn selects_that_only_filter_project_and_unnest_pass() {
 #[tokio::test]
 async fn what_depends_on_other_rows_is_refused() {
     mistakes(&[
-        ("", "SELECT remote_ip, account_id, region, finding_id, max(event_time) AS event_time FROM observations GROUP BY 1, 2, 3, 4", "8:94: a rule takes no aggregates: the header counts, the SELECT only filters"),
-        ("", "SELECT DISTINCT * FROM observations", "8:8: a rule takes no DISTINCT: findings are counted once as it is"),
-        ("", "SELECT *\nFROM observations\nLIMIT 5", "10:1: a rule takes no LIMIT and OFFSET: all rows count"),
-        ("", "SELECT *, row_number() OVER (ORDER BY event_time) AS n FROM observations", "8:24: a rule takes no window functions: the header says the window"),
-        ("", "SELECT o.* FROM observations o JOIN accounts a ON a.account_id = o.account_id", "8:32: a rule takes no joins: only versions of findings can be measured\n8:37: select from observations, not accounts: only versions of findings can be measured"),
-        ("", "SELECT * FROM current_findings", "8:15: select from observations, not current_findings: current_findings forgets the versions before the last"),
-        ("", "SELECT * FROM observations WHERE account_id IN (SELECT account_id FROM accounts)", "8:49: a rule takes no subqueries: rows would depend on other rows"),
-        ("", "SELECT * FROM observations UNION ALL SELECT * FROM observations", "8:28: a rule takes no UNION: write one SELECT with OR"),
+        ("", "SELECT remote_ip, account_id, region, finding_id, max(event_time) AS event_time FROM observations GROUP BY 1, 2, 3, 4", "9:99: a rule takes no aggregates: the header counts, the SELECT only filters"),
+        ("", "SELECT DISTINCT * FROM observations", "9:8: a rule takes no DISTINCT: findings are counted once as it is"),
+        ("", "SELECT *\nFROM observations\nLIMIT 5", "11:1: a rule takes no LIMIT and OFFSET: all rows count"),
+        ("", "SELECT *, row_number() OVER (ORDER BY event_time) AS n FROM observations", "9:24: a rule takes no window functions: the header says the window"),
+        ("", "SELECT o.* FROM observations o JOIN accounts a ON a.account_id = o.account_id", "9:32: a rule takes no joins: only versions of findings can be measured\n9:37: select from observations, not accounts: only versions of findings can be measured"),
+        ("", "SELECT * FROM current_findings", "9:15: select from observations, not current_findings: current_findings forgets the versions before the last"),
+        ("", "SELECT * FROM observations WHERE account_id IN (SELECT account_id FROM accounts)", "9:49: a rule takes no subqueries: rows would depend on other rows"),
+        ("", "SELECT * FROM observations UNION ALL SELECT * FROM observations", "9:28: a rule takes no UNION: write one SELECT with OR"),
     ])
     .await;
 }
@@ -65,13 +65,13 @@ async fn what_depends_on_other_rows_is_refused() {
 #[tokio::test]
 async fn what_depends_on_the_moment_is_refused() {
     mistakes(&[
-        ("", "SELECT * FROM observations\nWHERE event_time > now() - INTERVAL '1 day'", "9:20: now() depends on when it is asked: the window is in event time"),
-        ("", "SELECT * FROM observations WHERE event_date = current_date", "8:47: current_date() depends on when it is asked: the window is in event time"),
-        ("", "SELECT * FROM observations WHERE random() < 0.5", "8:34: random() gives another answer each time it is asked"),
-        ("", "SELECT * FROM observations WHERE account_name = 'web'", "8:34: account_name cannot be filtered by: it changes with the next sync; leave it to routes and wording"),
-        ("", "SELECT * FROM observations WHERE account_name(account_id) = 'web'", "8:34: account_name() changes with the next sync; leave names to routes and wording"),
-        ("group_by: [ou]\ncount: findings", "SELECT * FROM observations", "8:1: group_by: ou changes with the next sync; use account_id"),
-        ("group_by: [unit]\ncount: findings", "SELECT *, ou AS unit FROM observations", "8:11: ou can be shown, but nothing can be made of it: it changes with the next sync"),
+        ("", "SELECT * FROM observations\nWHERE event_time > now() - INTERVAL '1 day'", "10:20: now() depends on when it is asked: the window is in event time"),
+        ("", "SELECT * FROM observations WHERE event_date = current_date", "9:47: current_date() depends on when it is asked: the window is in event time"),
+        ("", "SELECT * FROM observations WHERE random() < 0.5", "9:34: random() gives another answer each time it is asked"),
+        ("", "SELECT * FROM observations WHERE account_name = 'web'", "9:34: account_name cannot be filtered by: it changes with the next sync; leave it to routes and wording"),
+        ("", "SELECT * FROM observations WHERE account_name(account_id) = 'web'", "9:34: account_name() changes with the next sync; leave names to routes and wording"),
+        ("group_by: [ou]\ncount: findings", "SELECT * FROM observations", "9:1: group_by: ou changes with the next sync; use account_id"),
+        ("group_by: [unit]\ncount: findings", "SELECT *, ou AS unit FROM observations", "9:11: ou can be shown, but nothing can be made of it: it changes with the next sync"),
     ])
     .await;
 }
@@ -79,14 +79,14 @@ async fn what_depends_on_the_moment_is_refused() {
 #[tokio::test]
 async fn missing_columns_and_words_are_pointed_at() {
     mistakes(&[
-        ("", "SELECT remote_ip, region, finding_id, event_time FROM observations", "8:1: the SELECT yields no column account_id: every rule needs it"),
-        ("group_by: [region]\ncount: occurrences", "SELECT * FROM findings", "8:1: the SELECT yields no column increase: count: occurrences needs it; observations has it\n8:1: the SELECT yields no column version_id: count: occurrences needs it; observations has it"),
-        ("group_by: [remote_ipp]\ncount: findings", "SELECT * FROM observations", "8:1: group_by: the SELECT yields no column \"remote_ipp\" (did you mean \"remote_ip\"?)"),
-        ("group_by: [remote_ips]\ncount: findings", "SELECT * FROM observations", "8:1: group_by: remote_ips is a list; unnest it in the SELECT, or use observations for addresses"),
-        ("group_by: [region]\ncount: distinct(typ)", "SELECT * FROM observations", "8:1: count: the SELECT yields no column \"typ\" (did you mean \"type\"?)"),
-        ("", "SELECT *\nFROM observations\nWHERE severty > 7", "10:7: no column \"severty\" (did you mean \"severity\"?)"),
-        ("", "  SELECT * FROM observation", "8:17: no table \"observation\" (did you mean \"observations\"?)"),
-        ("", "SELECT * FROM observations WHERE AND", "8:34: Expected: an expression, found: AND"),
+        ("", "SELECT remote_ip, region, finding_id, event_time FROM observations", "9:1: the SELECT yields no column account_id: every rule needs it"),
+        ("group_by: [region]\ncount: occurrences", "SELECT * FROM findings", "9:1: the SELECT yields no column increase: count: occurrences needs it; observations has it\n9:1: the SELECT yields no column version_id: count: occurrences needs it; observations has it"),
+        ("group_by: [remote_ipp]\ncount: findings", "SELECT * FROM observations", "9:1: group_by: the SELECT yields no column \"remote_ipp\" (did you mean \"remote_ip\"?)"),
+        ("group_by: [remote_ips]\ncount: findings", "SELECT * FROM observations", "9:1: group_by: remote_ips is a list; unnest it in the SELECT, or use observations for addresses"),
+        ("group_by: [region]\ncount: distinct(typ)", "SELECT * FROM observations", "9:1: count: the SELECT yields no column \"typ\" (did you mean \"type\"?)"),
+        ("", "SELECT *\nFROM observations\nWHERE severty > 7", "11:7: no column \"severty\" (did you mean \"severity\"?)"),
+        ("", "  SELECT * FROM observation", "9:17: no table \"observation\" (did you mean \"observations\"?)"),
+        ("", "SELECT * FROM observations WHERE )", "9:34: Expected: an expression, found: )"),
     ])
     .await;
 }

@@ -29,7 +29,7 @@ async fn mistakes_point_at_the_word() {
         (
             "SELECT f.sevrity\nFROM findings f",
             "no column \"sevrity\"",
-            "f.sevrity",
+            "sevrity",
             Some("did you mean \"severity\"?"),
         ),
         (
