@@ -22,11 +22,12 @@ print(json.dumps([list(row) for row in zip(*columns)]))
 }
 
 fn own_counts(rows: &[serde_json::Value]) -> serde_json::Value {
-    rows.iter().map(|row| serde_json::json!([row["account_id"], row["n"], row["findings"]])).collect()
+    rows.iter()
+        .map(|row| serde_json::json!([row["account_id"], row["n"], row["findings"]]))
+        .collect()
 }
 
-const COUNTS: &str =
-    "SELECT account_id, count(*) AS n, count(DISTINCT finding_id) AS findings FROM findings GROUP BY account_id ORDER BY account_id";
+const COUNTS: &str = "SELECT account_id, count(*) AS n, count(DISTINCT finding_id) AS findings FROM findings GROUP BY account_id ORDER BY account_id";
 
 #[test]
 fn another_delta_reader_counts_the_same() {
@@ -41,22 +42,48 @@ fn another_delta_reader_counts_the_same() {
 async fn a_lake_on_s3_is_loaded_from_s3_and_read_by_others() {
     let s3 = S3::start();
     let client = s3.client();
-    client.create_bucket().bucket("lake").send().await.expect("a bucket");
-    for entry in std::fs::read_dir(samples()).expect("samples").flatten().filter(|entry| entry.path().is_file()) {
+    client
+        .create_bucket()
+        .bucket("lake")
+        .send()
+        .await
+        .expect("a bucket");
+    for entry in std::fs::read_dir(samples())
+        .expect("samples")
+        .flatten()
+        .filter(|entry| entry.path().is_file())
+    {
         let key = format!("export/AWSLogs/{}", entry.file_name().to_string_lossy());
         let body = std::fs::read(entry.path()).expect("a sample").into();
-        client.put_object().bucket("lake").key(key).body(body).send().await.expect("an object");
+        client
+            .put_object()
+            .bucket("lake")
+            .key(key)
+            .body(body)
+            .send()
+            .await
+            .expect("an object");
     }
     let lake = "s3://lake/tables";
     let command = |arguments: &[&str]| {
         let mut command = s3.guardlake();
-        command.args(["--lake", lake, "--format", "ndjson"]).args(arguments);
+        command
+            .args(["--lake", lake, "--format", "ndjson"])
+            .args(arguments);
         command
     };
     let first = ndjson(&finish(&mut command(&["ingest", "s3://lake/export/"]), 0)).remove(0);
-    assert_eq!((&first["rejected"], &first["skipped"]), (&0.into(), &1.into()), "{first}");
+    assert_eq!(
+        (&first["rejected"], &first["skipped"]),
+        (&0.into(), &1.into()),
+        "{first}"
+    );
     let again = ndjson(&finish(&mut command(&["ingest", "s3://lake/export/"]), 0)).remove(0);
-    assert_eq!((&again["committed"], &again["known"]), (&0.into(), &first["sources"]), "{again}");
+    assert_eq!(
+        (&again["committed"], &again["known"]),
+        (&0.into(), &first["sources"]),
+        "{again}"
+    );
 
     // Four writers at once: conditional writes are what keeps them apart.
     let (folder, _) = folder();
@@ -66,13 +93,22 @@ async fn a_lake_on_s3_is_loaded_from_s3_and_read_by_others() {
             let path = folder.path().join(format!("{index}.jsonl"));
             std::fs::write(&path, &made).expect("a file");
             let mut command = command(&["ingest", &path.display().to_string()]);
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("it starts")
         })
         .collect();
     let mut committed = first["committed"].as_u64().expect("a count");
     for child in children {
         let output = child.wait_with_output().expect("it ends");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         committed += ndjson(&output)[0]["committed"].as_u64().expect("a count");
     }
     let ledger = ndjson(&finish(&mut command(&["lake", "verify"]), 0)).remove(0);

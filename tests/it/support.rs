@@ -42,7 +42,10 @@ pub(crate) fn run(lake: &str, arguments: &[&str], code: i32) -> Output {
 
 /// Runs a command to its end; its exit code must be `code`.
 pub(crate) fn finish(command: &mut Command, code: i32) -> Output {
-    let output = command.stdin(Stdio::null()).output().expect("the command starts");
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the command starts");
     assert_eq!(
         output.status.code(),
         Some(code),
@@ -56,7 +59,9 @@ pub(crate) fn finish(command: &mut Command, code: i32) -> Output {
 /// Lines of JSON on standard output.
 pub(crate) fn ndjson(output: &Output) -> Vec<Value> {
     let text = std::str::from_utf8(&output.stdout).expect("output is UTF-8");
-    text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+        .collect()
 }
 
 /// Asks in SQL; the rows.
@@ -90,7 +95,9 @@ pub(crate) struct Kinesis {
 impl Kinesis {
     /// Starts one on a free port, with a stream.
     pub(crate) async fn start(stream: &str, shards: i32) -> Kinesis {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let options = StoreOptions {
             create_stream_ms: 20,
@@ -106,8 +113,15 @@ impl Kinesis {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .endpoint_url(&endpoint)
             .build();
-        let kinesis = Kinesis { client: Client::from_conf(config), endpoint };
-        let create = kinesis.client.create_stream().stream_name(stream).shard_count(shards);
+        let kinesis = Kinesis {
+            client: Client::from_conf(config),
+            endpoint,
+        };
+        let create = kinesis
+            .client
+            .create_stream()
+            .stream_name(stream)
+            .shard_count(shards);
         create.send().await.expect("the stream is made");
         kinesis.active(stream).await;
         kinesis
@@ -116,9 +130,16 @@ impl Kinesis {
     /// Waits until the stream is active.
     pub(crate) async fn active(&self, stream: &str) {
         loop {
-            let summary = self.client.describe_stream_summary().stream_name(stream).send().await;
+            let summary = self
+                .client
+                .describe_stream_summary()
+                .stream_name(stream)
+                .send()
+                .await;
             let summary = summary.expect("the stream is described");
-            let status = summary.stream_description_summary().map(|s| s.stream_status().clone());
+            let status = summary
+                .stream_description_summary()
+                .map(|s| s.stream_status().clone());
             if status == Some(StreamStatus::Active) {
                 return;
             }
@@ -137,12 +158,28 @@ pub(crate) fn python() -> &'static Path {
         let python = venv.join("bin/python");
         if !done.exists() {
             let install = |command: &mut Command| {
-                let output = command.output().expect("python3 starts: install Python 3 with `apt install python3 python3-venv`");
+                let output = command.output().expect(
+                    "python3 starts: install Python 3 with `apt install python3 python3-venv`",
+                );
                 let said = String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "{command:?} failed; is `apt install python3-venv` done? {said}");
+                assert!(
+                    output.status.success(),
+                    "{command:?} failed; is `apt install python3-venv` done? {said}"
+                );
             };
-            install(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-            install(Command::new(&python).args(["-m", "pip", "install", "-q", "ministack==1.5.33", "deltalake==1.6.6"]));
+            install(
+                Command::new("python3")
+                    .args(["-m", "venv", "--clear"])
+                    .arg(&venv),
+            );
+            install(Command::new(&python).args([
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "ministack==1.5.33",
+                "deltalake==1.6.6",
+            ]));
             std::fs::write(done, "").expect("the cache can be written");
         }
         python
@@ -157,7 +194,10 @@ pub(crate) struct S3 {
 
 impl S3 {
     pub(crate) fn start() -> S3 {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|l| l.local_addr())
+            .expect("a free port")
+            .port();
         let log = std::env::temp_dir().join(format!("ministack-{port}.log"));
         let log = std::fs::File::create(log).expect("a log file");
         let child = Command::new(python().with_file_name("ministack"))
@@ -167,10 +207,16 @@ impl S3 {
             .stderr(log)
             .spawn()
             .expect("ministack starts");
-        let s3 = S3 { child, endpoint: format!("http://127.0.0.1:{port}") };
+        let s3 = S3 {
+            child,
+            endpoint: format!("http://127.0.0.1:{port}"),
+        };
         let started = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(30), "ministack does not listen on port {port}");
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "ministack does not listen on port {port}"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         s3
@@ -193,7 +239,9 @@ impl S3 {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
             .region(aws_sdk_s3::config::Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test"))
+            .credentials_provider(aws_sdk_s3::config::Credentials::new(
+                "test", "test", None, None, "test",
+            ))
             .endpoint_url(&self.endpoint)
             .force_path_style(true)
             .build();

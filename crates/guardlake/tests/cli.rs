@@ -14,7 +14,10 @@ fn check(folder: &Path, arguments: &[&str], code: i32, said: &[&str]) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
     for words in said {
-        assert!(stderr.contains(words), "{arguments:?}: `{words}` is not in: {stderr}");
+        assert!(
+            stderr.contains(words),
+            "{arguments:?}: `{words}` is not in: {stderr}"
+        );
     }
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
@@ -27,9 +30,20 @@ fn write(folder: &Path, name: &str, text: &str) {
 
 fn lake() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let sample = Command::new(env!("CARGO_BIN_EXE_guardlake")).args(["sample", "--findings", "5"]).output();
-    std::fs::write(folder.path().join("f.jsonl"), sample.expect("it runs").stdout).expect("a file");
-    check(folder.path(), &["--lake", "lake", "ingest", "f.jsonl"], 0, &[]);
+    let sample = Command::new(env!("CARGO_BIN_EXE_guardlake"))
+        .args(["sample", "--findings", "5"])
+        .output();
+    std::fs::write(
+        folder.path().join("f.jsonl"),
+        sample.expect("it runs").stdout,
+    )
+    .expect("a file");
+    check(
+        folder.path(),
+        &["--lake", "lake", "ingest", "f.jsonl"],
+        0,
+        &[],
+    );
     folder
 }
 
@@ -40,38 +54,141 @@ fn mistakes_in_arguments_and_settings_are_exit_code_3() {
     check(at, &["--no-such-flag"], 3, &["--no-such-flag"]);
     check(at, &["ingest"], 3, &["PATH"]);
     check(at, &["sql", "SELECT 1"], 3, &["--lake"]);
-    check(at, &["--lake", "nowhere", "sql", "SELECT 1"], 3, &["there is no lake at `nowhere`"]);
-    check(at, &["--lake", "lake", "ingest", "missing.json"], 3, &["missing.json", "no such file or folder"]);
-    check(at, &["--lake", "lake", "ingest", "*.json"], 3, &["*.json", "nothing to load"]);
+    check(
+        at,
+        &["--lake", "nowhere", "sql", "SELECT 1"],
+        3,
+        &["there is no lake at `nowhere`"],
+    );
+    check(
+        at,
+        &["--lake", "lake", "ingest", "missing.json"],
+        3,
+        &["missing.json", "no such file or folder"],
+    );
+    check(
+        at,
+        &["--lake", "lake", "ingest", "*.json"],
+        3,
+        &["*.json", "nothing to load"],
+    );
     check(at, &["--lake", "gs://b/x", "lake", "info"], 3, &["gs://"]);
-    check(at, &["sample", "--end", "yesterday"], 3, &["--end", "yesterday"]);
+    check(
+        at,
+        &["sample", "--end", "yesterday"],
+        3,
+        &["--end", "yesterday"],
+    );
     assert!(!at.join("lake").exists(), "a mistake must not make a lake");
     write(at, "guardlake.yaml", "lake:\n  url: x\n");
-    check(at, &["sql", "SELECT 1"], 3, &["guardlake.yaml", "url", "did you mean `uri`"]);
-    check(at, &["--config", "none.yaml", "sql", "SELECT 1"], 3, &["none.yaml"]);
+    check(
+        at,
+        &["sql", "SELECT 1"],
+        3,
+        &["guardlake.yaml", "url", "did you mean `uri`"],
+    );
+    check(
+        at,
+        &["--config", "none.yaml", "sql", "SELECT 1"],
+        3,
+        &["none.yaml"],
+    );
 }
 
 #[test]
 fn mistakes_in_sql_and_rules_are_exit_code_2_and_point_at_the_word() {
     let folder = lake();
     let at = folder.path();
-    check(at, &["--lake", "lake", "sql", "SELECT acount_id FROM findings"], 2, &["acount_id", "account_id", "^^^"]);
-    check(at, &["--lake", "lake", "sql", "SELEC 1"], 2, &["SELEC", "^"]);
-    check(at, &["--lake", "lake", "sql", "DROP TABLE findings"], 2, &["read-only"]);
-    check(at, &["--lake", "lake", "sql", "COPY findings TO 'x.csv'"], 2, &["read-only"]);
+    check(
+        at,
+        &["--lake", "lake", "sql", "SELECT acount_id FROM findings"],
+        2,
+        &["acount_id", "account_id", "^^^"],
+    );
+    check(
+        at,
+        &["--lake", "lake", "sql", "SELEC 1"],
+        2,
+        &["SELEC", "^"],
+    );
+    check(
+        at,
+        &["--lake", "lake", "sql", "DROP TABLE findings"],
+        2,
+        &["read-only"],
+    );
+    check(
+        at,
+        &["--lake", "lake", "sql", "COPY findings TO 'x.csv'"],
+        2,
+        &["read-only"],
+    );
     assert!(!at.join("x.csv").exists());
-    check(at, &["--lake", "lake", "sql", "SELECT * FROM '/etc/passwd'"], 2, &["/etc/passwd"]);
-    check(at, &["--lake", "lake", "sql", "SELECT * FROM findings WHERE account_id = $account"], 2, &["account"]);
-    check(at, &["--lake", "lake", "trend", "findings_per_acount_day"], 3, &["did you mean `findings_per_account_day`"]);
-    check(at, &["--lake", "lake", "trend", "findings_per_account_day", "--from", "soon"], 2, &["soon"]);
+    check(
+        at,
+        &["--lake", "lake", "sql", "SELECT * FROM '/etc/passwd'"],
+        2,
+        &["/etc/passwd"],
+    );
+    check(
+        at,
+        &[
+            "--lake",
+            "lake",
+            "sql",
+            "SELECT * FROM findings WHERE account_id = $account",
+        ],
+        2,
+        &["account"],
+    );
+    check(
+        at,
+        &["--lake", "lake", "trend", "findings_per_acount_day"],
+        3,
+        &["did you mean `findings_per_account_day`"],
+    );
+    check(
+        at,
+        &[
+            "--lake",
+            "lake",
+            "trend",
+            "findings_per_account_day",
+            "--from",
+            "soon",
+        ],
+        2,
+        &["soon"],
+    );
 
-    write(at, "rules/bad.sql", "/*\ntitle: Bad\nseverty: high\ngroup_by: [remote_ip]\nthreshold: 3\nwindow: 10m\n*/\nSELECT * FROM observations\n");
-    check(at, &["rule", "check", "--rules", "rules"], 2, &["bad.sql:3", "severty", "severity"]);
-    check(at, &["--lake", "lake", "alert", "run", "--once", "--rules", "rules"], 2, &["bad.sql:3"]);
+    write(
+        at,
+        "rules/bad.sql",
+        "/*\ntitle: Bad\nseverty: high\ngroup_by: [remote_ip]\nthreshold: 3\nwindow: 10m\n*/\nSELECT * FROM observations\n",
+    );
+    check(
+        at,
+        &["rule", "check", "--rules", "rules"],
+        2,
+        &["bad.sql:3", "severty", "severity"],
+    );
+    check(
+        at,
+        &[
+            "--lake", "lake", "alert", "run", "--once", "--rules", "rules",
+        ],
+        2,
+        &["bad.sql:3"],
+    );
     let sum = "/*\ntitle: Sum\nseverity: high\ngroup_by: [remote_ip]\nthreshold: 3\nwindow: 10m\n*/\nSELECT remote_ip, count(*) FROM observations GROUP BY remote_ip\n";
     write(at, "sums/sum.sql", sum);
     check(at, &["rule", "check", "--rules", "sums"], 2, &["sum.sql:8"]);
-    check(at, &["rule", "check", "--rules", "no-such-folder"], 3, &["no-such-folder"]);
+    check(
+        at,
+        &["rule", "check", "--rules", "no-such-folder"],
+        3,
+        &["no-such-folder"],
+    );
     check(at, &["rule", "check"], 0, &["0 wrong"]);
 }
 
@@ -80,23 +197,55 @@ fn a_damaged_lake_is_exit_code_1_and_an_unreadable_one_4() {
     let folder = lake();
     let at = folder.path();
     check(at, &["--lake", "lake", "lake", "verify"], 0, &[]);
-    let parquet = walk(&at.join("lake/findings")).into_iter().find(|p| p.extension().is_some_and(|e| e == "parquet"));
+    let parquet = walk(&at.join("lake/findings"))
+        .into_iter()
+        .find(|p| p.extension().is_some_and(|e| e == "parquet"));
     std::fs::remove_file(parquet.expect("a data file")).expect("it is removed");
-    check(at, &["--lake", "lake", "lake", "verify"], 1, &["is missing"]);
-    write(at, "lake/findings/_delta_log/00000000000000000001.json", "{ torn");
-    check(at, &["--lake", "lake", "lake", "info"], 4, &["00000000000000000001.json", "line 1"]);
+    check(
+        at,
+        &["--lake", "lake", "lake", "verify"],
+        1,
+        &["is missing"],
+    );
+    write(
+        at,
+        "lake/findings/_delta_log/00000000000000000001.json",
+        "{ torn",
+    );
+    check(
+        at,
+        &["--lake", "lake", "lake", "info"],
+        4,
+        &["00000000000000000001.json", "line 1"],
+    );
 }
 
 fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(folder)
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 #[test]
 fn the_demo_does_not_empty_a_folder_that_it_did_not_make() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), "work/thesis.txt", "years");
-    check(folder.path(), &["demo", "--once", "--dir", "work"], 3, &["no demo made it"]);
+    check(
+        folder.path(),
+        &["demo", "--once", "--dir", "work"],
+        3,
+        &["no demo made it"],
+    );
     assert!(folder.path().join("work/thesis.txt").exists());
 }
 
@@ -104,8 +253,29 @@ fn the_demo_does_not_empty_a_folder_that_it_did_not_make() {
 fn the_demo_walks_twice_in_a_row() {
     let folder = tempfile::tempdir().expect("a folder");
     for _ in 0..2 {
-        let said = ["1500 records sent and stored", "The doorbell", "What came in"];
-        check(folder.path(), &["demo", "--once", "--findings", "1500", "--accounts", "12"], 0, &said);
+        let said = [
+            "1500 records sent and stored",
+            "The doorbell",
+            "What came in",
+        ];
+        check(
+            folder.path(),
+            &["demo", "--once", "--findings", "1500", "--accounts", "12"],
+            0,
+            &said,
+        );
     }
-    check(folder.path(), &["--lake", "guardlake-demo", "alert", "list", "--fail-on", "high"], 1, &[]);
+    check(
+        folder.path(),
+        &[
+            "--lake",
+            "guardlake-demo",
+            "alert",
+            "list",
+            "--fail-on",
+            "high",
+        ],
+        1,
+        &[],
+    );
 }

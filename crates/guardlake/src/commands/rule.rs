@@ -67,7 +67,9 @@ async fn check(library: &Library) -> Result<ExitCode, Failure> {
     let mut wrong = 0;
     for RuleFile { rule, .. } in &files {
         let outcome = match rule {
-            Ok(rule) => rules::check(&session, rule).await.map_err(|error| error.to_string()),
+            Ok(rule) => rules::check(&session, rule)
+                .await
+                .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = outcome {
