@@ -1,6 +1,8 @@
 //! One look at the lake: its tables at fixed versions, the views over them, and read-only SQL in bounded memory and time.
 
 #[cfg(test)]
+mod brute;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
