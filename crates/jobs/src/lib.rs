@@ -12,6 +12,7 @@ mod bind;
 mod complete;
 mod evaluate;
 mod functions;
+mod limits;
 mod mistake;
 mod params;
 pub mod rules;
@@ -29,10 +30,11 @@ use datafusion::execution::SessionState;
 pub use answer::Answer;
 pub use complete::{Candidate, Names, What, complete};
 pub use evaluate::{Fired, evaluate};
+pub use limits::Limits;
 pub use mistake::{Place, QueryError, Remedy};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
-pub use session::{Limits, Opened, Session, sql_name};
+pub use session::{Opened, Session, sql_name};
 pub use watch::{Report, plan_rule, run_alerts};
 
 /// Why a session cannot be opened.

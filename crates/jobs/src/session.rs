@@ -1,13 +1,12 @@
 //! One look at the lake: its tables at fixed versions, the views over them, and read-only SQL in bounded memory and time.
 
 #[cfg(test)]
+mod brute;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -21,11 +20,9 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::{SessionConfig, SessionContext, col};
+use datafusion::prelude::{SessionContext, col};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use lake::schema::timestamp;
@@ -35,39 +32,11 @@ use crate::answer::Answer;
 use crate::bind::{bind, parameters};
 use crate::complete::Names;
 use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
+use crate::limits::{Limits, config, runtime};
 use crate::mistake::{QueryError, Remedy, Words};
 use crate::params::{Given, Value};
 use crate::script::{Kind, Library, Script};
 use crate::{JobsError, function_names};
-
-/// How much a session may use.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Bytes of memory for sorting, grouping and joining, all queries of the session together. What does not fit is spilled
-    /// to disk where that is possible; else the query ends with an error.
-    pub memory: usize,
-    /// Where to spill; the system's folder for temporary files if `None`.
-    pub spill_folder: Option<PathBuf>,
-    /// Bytes that may be spilled.
-    pub spill: u64,
-    /// How long one query may take, planning and reading of results included.
-    pub time: Option<Duration>,
-    /// How many parts a query is worked on in; the number of processors if `None`.
-    pub partitions: Option<usize>,
-}
-
-impl Default for Limits {
-    /// 1 GiB of memory, 20 GiB of disk, no limit of time.
-    fn default() -> Limits {
-        Limits {
-            memory: 1 << 30,
-            spill_folder: None,
-            spill: 20 << 30,
-            time: None,
-            partitions: None,
-        }
-    }
-}
 
 /// A table of the lake at one version.
 #[derive(Debug, Clone)]
@@ -456,32 +425,4 @@ fn only_reads(statement: &Statement) -> bool {
         ),
         _ => false,
     }
-}
-
-fn config(limits: &Limits) -> SessionConfig {
-    let mut config = SessionConfig::new().with_information_schema(true);
-    if let Some(partitions) = limits.partitions {
-        config = config.with_target_partitions(partitions);
-    }
-    let options = config.options_mut();
-    options.execution.time_zone = Some("UTC".to_owned());
-    options.sql_parser.collect_spans = true;
-    // What a sort keeps back for merging: DataFusion's 10 MiB, or less where there is little.
-    let kept = options.execution.sort_spill_reservation_bytes;
-    options.execution.sort_spill_reservation_bytes = kept.min(limits.memory / 16);
-    config
-}
-
-fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
-    let pool = TrackConsumersPool::new(
-        FairSpillPool::new(limits.memory),
-        NonZeroUsize::MIN.saturating_add(2),
-    );
-    let mut builder = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(pool))
-        .with_max_temp_directory_size(limits.spill);
-    if let Some(folder) = &limits.spill_folder {
-        builder = builder.with_temp_file_path(folder);
-    }
-    builder.build_arc()
 }

@@ -1,5 +1,7 @@
 //! What the tests of this crate ask a session with, and how they look at the rows.
 
+pub(crate) mod versions;
+
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;

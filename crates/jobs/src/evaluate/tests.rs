@@ -1,123 +1,13 @@
 //! Episodes by DataFusion and the sweep beside a brute force that knows neither.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use alerts::Rule;
-use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray,
-    StringBuilder, TimestampMicrosecondArray,
-};
-use lake::schema::text_list;
 use proptest::prelude::*;
 
 use super::evaluate;
-use crate::testing::{findings, over};
-
-const SECOND: i64 = 1_000_000;
-
-/// A version as the test makes it.
-#[derive(Debug, Clone)]
-struct Version {
-    account: u8,
-    finding: u8,
-    second: Option<u8>,
-    /// Order among the versions of a finding.
-    updated: u8,
-    count: u8,
-    ips: Vec<u8>,
-    shape: &'static str,
-    backfilled: bool,
-    severity: u8,
-}
-
-fn version() -> impl Strategy<Value = Version> {
-    let shape = prop_oneof![6 => Just("eventbridge"), 1 => Just("sns/asff"), 1 => Just("export")];
-    let ips = prop::collection::btree_set(0..4_u8, 0..3).prop_map(|ips| ips.into_iter().collect());
-    let second = prop_oneof![12 => (0..60_u8).prop_map(Some), 1 => Just(None)];
-    let rest = (shape, prop::bool::weighted(0.1), 1..10_u8);
-    (0..3_u8, 0..6_u8, second, 0..40_u8, 1..9_u8, ips, rest).prop_map(
-        |(account, finding, second, updated, count, ips, (shape, backfilled, severity))| Version {
-            account,
-            finding,
-            second,
-            updated,
-            count,
-            ips,
-            shape,
-            backfilled,
-            severity,
-        },
-    )
-}
-
-/// As the lake would store them: a version once.
-fn stored(mut versions: Vec<Version>) -> Vec<Version> {
-    let mut seen = BTreeSet::new();
-    versions.retain(|v| {
-        seen.insert((
-            v.account,
-            v.finding,
-            v.updated,
-            v.count,
-            v.shape.ends_with("asff"),
-        ))
-    });
-    versions
-}
-
-fn rows(versions: &[Version]) -> RecordBatch {
-    let text = |of: &dyn Fn(&Version) -> String| {
-        Arc::new(StringArray::from_iter_values(versions.iter().map(of))) as ArrayRef
-    };
-    let time = |of: &dyn Fn(&Version) -> Option<i64>| {
-        Arc::new(TimestampMicrosecondArray::from_iter(versions.iter().map(of)).with_timezone("UTC"))
-            as ArrayRef
-    };
-    let mut ips = ListBuilder::new(StringBuilder::new());
-    for version in versions {
-        version
-            .ips
-            .iter()
-            .for_each(|ip| ips.values().append_value(format!("198.51.100.{ip}")));
-        // Null and empty lists mean the same.
-        ips.append(!version.ips.is_empty() || version.count % 2 == 0);
-    }
-    let ips: ArrayRef = Arc::new(ips.finish());
-    findings(vec![
-        ("account_id", text(&|v| v.account.to_string())),
-        ("region", text(&|_| "eu-west-1".to_owned())),
-        ("finding_id", text(&|v| format!("f{}", v.finding))),
-        ("wire_shape", text(&|v| v.shape.to_owned())),
-        (
-            "event_time",
-            time(&|v| v.second.map(|s| i64::from(s) * SECOND)),
-        ),
-        ("updated_at", time(&|v| Some(i64::from(v.updated) * SECOND))),
-        (
-            "count",
-            Arc::new(Int64Array::from_iter_values(
-                versions.iter().map(|v| i64::from(v.count)),
-            )),
-        ),
-        (
-            "severity",
-            Arc::new(Float64Array::from_iter_values(
-                versions.iter().map(|v| f64::from(v.severity)),
-            )),
-        ),
-        (
-            "backfilled",
-            Arc::new(BooleanArray::from_iter(
-                versions.iter().map(|v| Some(v.backfilled)),
-            )),
-        ),
-        (
-            "remote_ips",
-            arrow::compute::cast(&ips, &text_list()).unwrap(),
-        ),
-    ])
-}
+use crate::testing::over;
+use crate::testing::versions::{SECOND, Version, increase, rows, stored, version};
 
 /// Group, first match, last match, matches, largest count, findings.
 type Told = (Vec<String>, i64, i64, u64, u64, u64);
@@ -203,20 +93,6 @@ fn brute(versions: &[Version], rule: &Rule) -> Vec<Told> {
     told
 }
 
-/// By how much a version raised the count: against the largest before it in (updated, count) order, backfilled ones too.
-fn increase(versions: &[Version], at: usize) -> u64 {
-    let own = &versions[at];
-    let before = versions.iter().filter(|v| {
-        (v.account, v.finding) == (own.account, own.finding)
-            && !v.shape.ends_with("asff")
-            && (v.updated, v.count) < (own.updated, own.count)
-    });
-    let before = before
-        .max_by_key(|v| (v.updated, v.count))
-        .map_or(0, |v| v.count);
-    u64::from(own.count.saturating_sub(before))
-}
-
 fn rule(group_by: &str, count: &str, threshold: u64, window: u8, suppress: u8) -> Rule {
     let text = format!(
         "/*\ntitle: t\nseverity: low\ngroup_by: [{group_by}]\ncount: {count}\nthreshold: {threshold}\nwindow: {window}s\n\
@@ -233,9 +109,12 @@ fn episodes(versions: &[Version], rule: &Rule) -> Vec<Told> {
         .unwrap();
     let fired = runtime.block_on(async {
         let (first, second) = versions.split_at(versions.len() / 2);
-        evaluate(&over(vec![rows(first), rows(second)]).await, rule)
-            .await
-            .unwrap()
+        evaluate(
+            &over(vec![rows(first, SECOND), rows(second, SECOND)]).await,
+            rule,
+        )
+        .await
+        .unwrap()
     });
     let mut told = Vec::new();
     for fired in fired {

@@ -2,8 +2,10 @@
 
 use alerts::{Event, Rule, fold};
 
-use super::plan_rule;
+use super::{plan_rule, run_alerts};
 use crate::evaluate::Fired;
+use crate::testing::ask;
+use crate::{Given, Library, Limits, Session, rules};
 
 fn rule(group_by: &str) -> Rule {
     let text = format!(
@@ -91,5 +93,145 @@ fn the_order_of_group_columns_does_not_matter() {
             100
         )
         .is_empty()
+    );
+}
+
+/// A lake in a folder with twelve findings of one address within two minutes, and a thirteenth days before.
+async fn small_lake(folder: &std::path::Path) -> lake::Lake {
+    let lake = lake::Lake::open_or_create(folder.to_str().unwrap())
+        .await
+        .unwrap();
+    let times = (0..12)
+        .map(|at| DAY * 100 + at * 10_000_000)
+        .chain([DAY * 90]);
+    add(&lake, times.enumerate()).await;
+    lake
+}
+
+const DAY: i64 = 86_400_000_000;
+
+async fn add(lake: &lake::Lake, findings: impl Iterator<Item = (usize, i64)>) {
+    let mut writer = lake.writer(lake::WriterOptions::default()).await.unwrap();
+    let mut encoder = writer.encoder();
+    for (id, time) in findings {
+        let (finding_id, account) = (format!("{id:032}"), format!("{:012}", id % 3));
+        let finding = finding::Finding {
+            account_id: account.as_str().into(),
+            region: "eu-west-1".into(),
+            finding_id: finding_id.as_str().into(),
+            finding_type: Some("Recon:EC2/PortProbeUnprotectedPort".into()),
+            severity: Some(2.0),
+            remote_ips: vec!["198.51.100.7".into()],
+            count: Some(1),
+            updated_at: Some(time),
+            event_last_seen: Some(time),
+            raw: "{}".into(),
+            ..finding::Finding::default()
+        };
+        let provenance = lake::Provenance {
+            source: "file:///test",
+            shard_id: None,
+            sequence_number: None,
+            sub_sequence: None,
+            item: id as u32,
+            arrived_at: None,
+            ingested_at: DAY * 200,
+            backfilled: false,
+        };
+        tokio::task::block_in_place(|| encoder.append(&finding, &provenance)).unwrap();
+    }
+    let batch = tokio::task::block_in_place(|| encoder.finish()).unwrap();
+    writer.commit(batch, &[]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_follows_the_lake() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = small_lake(folder.path()).await;
+    let (library, limits) = (Library::built_in(), Limits::default());
+    let rules: Vec<Rule> = rules::load(&library)
+        .into_iter()
+        .map(|file| file.rule.unwrap())
+        .collect();
+    let now = DAY * 101;
+
+    let session = Session::open(&lake, &library, &limits).await.unwrap();
+    let report = run_alerts(&lake, &session, &rules, now, DAY * 2)
+        .await
+        .unwrap();
+    assert!(report.failed.is_empty(), "{:?}", report.failed);
+    assert_eq!(report.evaluated.len(), rules.len());
+    assert_eq!(
+        (report.count(Event::Opened), report.told().count()),
+        (1, 1),
+        "{:?}",
+        report.events
+    );
+    let told = report.told().next().unwrap().clone();
+    assert_eq!(told.rule, "burst_from_one_remote_ip");
+    assert_eq!(
+        (told.count, told.findings_total, told.accounts.len()),
+        (12, 12, 3)
+    );
+
+    // The evidence is the twelve rows, from the lake as it is now.
+    let session = Session::open(&lake, &library, &limits).await.unwrap();
+    let evidence = session
+        .sql(&told.sql, &Given::new())
+        .await
+        .unwrap()
+        .collect()
+        .await
+        .unwrap();
+    assert_eq!(
+        evidence.iter().map(|batch| batch.num_rows()).sum::<usize>(),
+        12
+    );
+    let stand = ask(&session, "SELECT alert_id, state, count FROM alerts")
+        .await
+        .unwrap();
+    assert_eq!(stand, format!("{}|open|12", told.alert_id));
+
+    // Nothing new: nothing is evaluated. A late row: the alert grows and keeps its id.
+    let again = run_alerts(&lake, &session, &rules, now, DAY * 2)
+        .await
+        .unwrap();
+    assert_eq!((again.events.len(), again.skipped.len()), (0, rules.len()));
+    add(&lake, [(50, DAY * 100 + 5_000_000)].into_iter()).await;
+    let session = Session::open(&lake, &library, &limits).await.unwrap();
+    let late = run_alerts(&lake, &session, &rules, now, DAY * 2)
+        .await
+        .unwrap();
+    assert_eq!(late.events.len(), 1, "{:?}", late.events);
+    assert_eq!(
+        (
+            late.events[0].event,
+            &late.events[0].alert_id,
+            late.events[0].count
+        ),
+        (Event::Grew, &told.alert_id, 13)
+    );
+    assert_eq!(late.told().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn predicates_reach_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = small_lake(folder.path()).await;
+    let session = Session::open(&lake, &Library::built_in(), &Limits::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        ask(&session, "SELECT count(*) FROM findings")
+            .await
+            .unwrap(),
+        "13"
+    );
+    let sql = "EXPLAIN ANALYZE SELECT count(remote_ip) FROM observations WHERE event_time >= TIMESTAMP '1970-04-09T00:00:00Z'";
+    let plan = ask(&session, sql).await.unwrap();
+    // Two days, two files: one of them is never opened.
+    assert!(
+        plan.contains("count_files_scanned=1,") || plan.contains("count_files_scanned=1]"),
+        "{plan}"
     );
 }
