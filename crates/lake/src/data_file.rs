@@ -84,7 +84,8 @@ impl FileWriter {
     /// Ends the file. `now_ms` is its modification time.
     pub(crate) fn finish(mut self, now_ms: i64) -> Result<DataFile, LakeError> {
         let metadata = self.writer.finish()?;
-        let bytes = Bytes::from(self.writer.into_inner()?);
+        // The writer is finished but still owns the buffer, and refuses to be finished again by `into_inner`.
+        let bytes = Bytes::from(std::mem::take(self.writer.inner_mut()));
         let folder: String = self
             .partition
             .iter()
