@@ -189,7 +189,15 @@ async fn every_record_is_stored_exactly_once_however_often_the_consumer_is_kille
         "a reject is stored twice"
     );
     assert_eq!(rejects[0]["n"], ledger["rejected"]);
-    println!("{kills} kills, {put} records put, ledger {ledger}");
+    report(&format!(
+        "{kills} kills, {put} records put, ledger {ledger}"
+    ));
+}
+
+/// The counts that the claim is made of, for `--nocapture`.
+#[allow(clippy::print_stdout, reason = "shown by --nocapture")]
+fn report(line: &str) {
+    println!("{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -71,8 +71,11 @@ pub(crate) struct LogSettings {
     pub(crate) level: Option<String>,
 }
 
+/// Puts a text where a setting belongs.
+type Set = fn(&mut Settings, String) -> Result<(), String>;
+
 /// Every key that can be set, with how it is set from text.
-const KEYS: [(&str, fn(&mut Settings, String) -> Result<(), String>); 9] = [
+const KEYS: [(&str, Set); 9] = [
     ("lake.uri", |s, v| set(&mut s.lake.uri, v)),
     ("lake.retention", |s, v| set(&mut s.lake.retention, v)),
     ("stream.name", |s, v| set(&mut s.stream.name, v)),
@@ -200,6 +203,12 @@ mod tests {
         .unwrap();
         assert_eq!(settings.lake.uri.as_deref(), Some("/b"));
         assert!(parse("# nothing\n").is_ok());
+    }
+
+    #[test]
+    fn the_example_is_read() {
+        let settings = parse(include_str!("../../../examples/guardlake.yaml")).unwrap();
+        assert!(settings.lake.uri.is_some() && settings.stream.name.is_some());
     }
 
     #[test]

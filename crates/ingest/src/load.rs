@@ -138,7 +138,10 @@ pub async fn load(
     finish(writer.commit(last, &[]).await?, &mut loaded, &progress);
 
     let failures = reader.await.map_err(|e| broken(&e))?;
-    let ledgers = ledgers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let ledgers = ledgers
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let failed: Vec<usize> = failures.iter().map(|(source, _)| *source).collect();
     let rows: Vec<SourceRow> = new
         .iter()

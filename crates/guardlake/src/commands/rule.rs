@@ -39,7 +39,10 @@ fn list(library: &Library, format: Format) -> Result<ExitCode, Failure> {
                 "enabled": rule.enabled,
                 "file": file.file,
             })),
-            Err(error) => note(&format!("error: {error}")),
+            Err(error) => error
+                .to_string()
+                .lines()
+                .for_each(|line| note(&format!("error: {line}"))),
         }
     }
     let columns = [
@@ -74,7 +77,9 @@ async fn check(library: &Library) -> Result<ExitCode, Failure> {
         };
         if let Err(error) = outcome {
             wrong += 1;
-            note(&error);
+            error
+                .lines()
+                .for_each(|line| note(&format!("error: {line}")));
         }
     }
     note(&format!("{} rules checked, {wrong} wrong", files.len()));

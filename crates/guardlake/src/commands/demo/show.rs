@@ -1,5 +1,8 @@
 //! What the demo shows when the findings are in: the ledger, trends as tables, alerts, what to try next.
 
+use std::collections::BTreeMap;
+
+use alerts::Alert;
 use jobs::{Given, Kind, Library, Limits, Session};
 use lake::Lake;
 
@@ -43,7 +46,30 @@ pub(super) async fn all(lake: &Lake, library: &Library, max_age: i64) -> Result<
         trend::print(&session, &script, &given, Format::Table).await?;
     }
     note("\nThe doorbell");
-    alert::ring(&alert::evaluate(lake, library, max_age).await?)
+    let rung = alert::evaluate(lake, library, max_age).await?;
+    let shown = first_of_each_rule(&rung);
+    alert::ring(&shown)?;
+    if shown.len() < rung.len() {
+        note(&format!(
+            "... and {} more: guardlake alert list",
+            rung.len() - shown.len()
+        ));
+    }
+    Ok(())
+}
+
+/// A few of each rule: the demo is to be read.
+fn first_of_each_rule(alerts: &[Alert]) -> Vec<Alert> {
+    let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut few = Vec::new();
+    for alert in alerts {
+        let count = shown.entry(&alert.rule).or_default();
+        *count += 1;
+        if *count <= 2 {
+            few.push(alert.clone());
+        }
+    }
+    few
 }
 
 async fn ledger(lake: &Lake) -> Result<(), Failure> {
