@@ -8,3 +8,4 @@ mod loads;
 mod readers;
 mod sql_logic;
 mod truth;
+mod walk;
