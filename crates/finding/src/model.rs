@@ -40,7 +40,8 @@ pub struct Finding<'a> {
     pub resource_id: Option<Cow<'a, str>>,
     /// `service.action.actionType`, e.g. `NETWORK_CONNECTION`.
     pub action_type: Option<Cow<'a, str>>,
-    /// All remote addresses in document order, each once: v4 and v6, every port probe, sequence endpoints, `sourceIPs`.
+    /// All remote addresses, each once: v4 and v6 of every remote end and port probe in document order, or sequence endpoints;
+    /// then `sourceIPs`, which are proxies on the way.
     /// `remote_ip` in the lake is the first.
     pub remote_ips: Vec<Cow<'a, str>>,
     /// Remote port of a network connection.

@@ -27,6 +27,9 @@ pub(super) struct Action<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Remote<'a> {
     pub(super) ips: Vec<Cow<'a, str>>,
+    /// `sourceIPs` of a Kubernetes call: proxies on the way, often private. They follow the end that has a place, so that
+    /// country and ASN are those of the first address.
+    pub(super) sources: Vec<Cow<'a, str>>,
     pub(super) place: Place<'a>,
     located: bool,
 }
@@ -186,7 +189,7 @@ impl<'a> Action<'a> {
                 b"requesturi" => uri = c.scalar()?.text(),
                 b"remoteipdetails" => self.remote.read_ip_details(c)?,
                 b"sourceips" => c.each(|c| {
-                    self.remote.ips.extend(c.scalar()?.text());
+                    self.remote.sources.extend(c.scalar()?.text());
                     Ok(())
                 })?,
                 _ => c.skip()?,

@@ -55,7 +55,8 @@ fn put_action<'a>(draft: &mut Draft<'a>, path: &[&str], value: Scalar<'a>) {
     let path = path.strip_prefix(&["portprobedetails"]).unwrap_or(path);
     let place: &mut Place<'a> = &mut action.remote.place;
     match path {
-        ["remoteipdetails", "ipaddressv4" | "ipaddressv6"] | ["sourceips"] => {
+        ["sourceips"] => action.remote.sources.extend(value.text()),
+        ["remoteipdetails", "ipaddressv4" | "ipaddressv6"] => {
             action.remote.ips.extend(value.text())
         }
         ["remoteipdetails", "country", "countryname"] => {

@@ -181,6 +181,8 @@ impl<'a> Draft<'a> {
         let resource = self.resource;
         let mut remote = action.remote;
         let endpoints = sequence.endpoints;
+        let sources = std::mem::take(&mut remote.sources);
+        remote.ips.extend(sources);
         if remote.ips.is_empty() && !endpoints.ips.is_empty() {
             remote = endpoints;
         } else {
