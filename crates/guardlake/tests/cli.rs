@@ -80,6 +80,7 @@ fn mistakes_in_arguments_and_settings_are_exit_code_3() {
         &["--end", "yesterday"],
     );
     assert!(!at.join("lake").exists(), "a mistake must not make a lake");
+    check(at, &["--lake", "new", "run"], 3, &["--stream"]);
     write(at, "guardlake.yaml", "lake:\n  url: x\n");
     check(
         at,

@@ -386,6 +386,24 @@ async fn list_shards(client: &Client, stream: &str) -> Result<Vec<Shard>, Ingest
     }
 }
 
+/// Errors that no waiting mends: permissions, keys, a stream that is not there (API reference, `GetRecords`).
+fn is_lasting(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDeniedException"
+            | "ResourceNotFoundException"
+            | "InvalidArgumentException"
+            | "ValidationException"
+            | "UnrecognizedClientException"
+            | "InvalidSignatureException"
+            | "KMSAccessDeniedException"
+            | "KMSDisabledException"
+            | "KMSInvalidStateException"
+            | "KMSNotFoundException"
+            | "KMSOptInRequired"
+    )
+}
+
 /// Reads one shard from after `last`, or from its oldest record.
 struct Reader {
     client: Client,
@@ -426,12 +444,20 @@ impl Reader {
                         iterator = Some(at);
                         continue;
                     }
-                    _ => {
+                    Some(code) if is_lasting(code) => {
                         let doing = format!("read shard `{}` of `{}`", self.shard_id, self.stream);
                         return Err(IngestError::Aws {
                             doing,
                             reason: aws_reason(&error),
                         });
+                    }
+                    // The network, a 5xx, a time-out: Kinesis keeps what waits, so the shard waits too.
+                    _ => {
+                        let reason = aws_reason(&error);
+                        tracing::warn!(shard = %self.shard_id, reason, "cannot read, trying again");
+                        tokio::time::sleep(BETWEEN_CALLS * 5).await;
+                        iterator = Some(at);
+                        continue;
                     }
                 },
             };

@@ -1,10 +1,10 @@
 //! `guardlake run`: the service. One process that follows a stream, evaluates rules on what it commits, and rings.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use finding::Limits;
+use futures::FutureExt;
 use ingest::{Progress, StreamOptions, consume};
 use lake::Lake;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,7 +27,6 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     alert::enabled_rules(&library)?;
     let lake = wire_up::lake_to_fill(settings).await?;
     let stop = stop_on_signals()?;
-    let progress = Arc::new(Progress::default());
     let ringing = async {
         if args.roles.contains(&Role::Alerts) {
             ring_for_new_findings(&lake, &library, &stop).await
@@ -37,32 +36,45 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
         }
     };
     let reading = async {
-        if !args.roles.contains(&Role::Ingest) {
+        if args.roles.contains(&Role::Ingest) {
+            follow(&lake, stream, settings, &stop).await
+        } else {
             stop.cancelled().await;
-            return Ok(());
+            Ok(())
         }
-        let name = stream.ok_or_else(|| {
-            Failure::usage("which stream? give --stream NAME (or stream.name in guardlake.yaml)")
-        })?;
-        let client = wire_up::kinesis().await;
-        let options = stream_options(name, settings)?;
-        let ledger = consume(&lake, &client, &options, &stop, &progress).await;
-        stop.cancel();
-        let ledger = ledger?;
-        note(&format!(
-            "received {} = committed {} + duplicate {} + rejected {} + skipped {} + expired {}",
-            ledger.received,
-            ledger.committed,
-            ledger.duplicate,
-            ledger.rejected,
-            ledger.skipped,
-            ledger.expired
-        ));
-        Ok::<(), Failure>(())
     };
-    let (read, rung) = tokio::join!(reading, ringing);
+    // Whichever ends first, in whatever way, ends the other: half a service would look like a whole one.
+    let end_both = |outcome: Result<(), Failure>| {
+        stop.cancel();
+        outcome
+    };
+    let (read, rung) = tokio::join!(reading.map(end_both), ringing.map(end_both));
     read.and(rung)?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn follow(
+    lake: &Lake,
+    stream: Option<String>,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let name = stream.ok_or_else(|| {
+        Failure::usage("which stream? give --stream NAME (or stream.name in guardlake.yaml)")
+    })?;
+    let client = wire_up::kinesis().await;
+    let options = stream_options(name, settings)?;
+    let ledger = consume(lake, &client, &options, stop, &Progress::default()).await?;
+    note(&format!(
+        "received {} = committed {} + duplicate {} + rejected {} + skipped {} + expired {}",
+        ledger.received,
+        ledger.committed,
+        ledger.duplicate,
+        ledger.rejected,
+        ledger.skipped,
+        ledger.expired
+    ));
+    Ok(())
 }
 
 /// How a stream is followed, from the settings.
