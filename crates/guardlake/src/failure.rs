@@ -42,7 +42,9 @@ impl Failure {
 
     /// Prints the line and gives the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
-        note(&format!("error: {}", self.text));
+        // What points at a word of a query says `error` itself.
+        let text = self.text.strip_prefix("error: ").unwrap_or(&self.text);
+        note(&format!("error: {text}"));
         ExitCode::from(self.code)
     }
 }
