@@ -15,7 +15,7 @@ DUCKDB = r"""
 import duckdb, sys
 source, target, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 db = duckdb.connect()
-db.execute(f"SET threads={threads}; SET preserve_insertion_order=false")
+db.execute(f"SET threads={threads}; SET preserve_insertion_order=false; SET enable_progress_bar=false")
 ip = '{"ipAddressV4":"VARCHAR","ipAddressV6":"VARCHAR","country":{"countryName":"VARCHAR"},"city":{"cityName":"VARCHAR"},"organization":{"asn":"VARCHAR","asnOrg":"VARCHAR"}}'
 port = '{"port":"INTEGER"}'
 shape = '''{"detail":{
@@ -40,7 +40,7 @@ shape = '''{"detail":{
    "awsApiCallAction":{"api":"VARCHAR","serviceName":"VARCHAR","errorCode":"VARCHAR","callerType":"VARCHAR","remoteIpDetails":IP},
    "kubernetesApiCallAction":{"verb":"VARCHAR","requestUri":"VARCHAR","sourceIPs":["VARCHAR"],"remoteIpDetails":IP},
    "rdsLoginAttemptAction":{"remoteIpDetails":IP}}}}}'''.replace("IP}", ip + "}").replace("IP,", ip + ",").replace("PORT", port).replace("\n", "")
-db.execute(f'''
+print(db.execute(f'''
 COPY (
  WITH parsed AS (SELECT json, json_transform(json, '{shape}').detail AS d FROM read_ndjson_objects('{source}')),
  flat AS (SELECT json, d, d.service AS s, d.service.action AS a, d.resource AS r,
@@ -68,8 +68,7 @@ COPY (
   d.createdAt::TIMESTAMPTZ AS created_at, d.updatedAt::TIMESTAMPTZ AS updated_at, coalesce(s.eventLastSeen, d.updatedAt, d.createdAt)::TIMESTAMPTZ AS event_time,
   s.archived, coalesce(s.additionalInfo.sample, false) AS sample, json::VARCHAR AS raw, 'eventbridge' AS wire_shape, false AS backfilled,
   '{source}' AS source, now() AS ingested_at, coalesce(s.eventLastSeen, d.updatedAt, d.createdAt)::TIMESTAMPTZ::DATE AS event_date
- FROM flat) TO '{target}' (FORMAT parquet, COMPRESSION zstd)''')
-print(db.execute(f"SELECT count(*), count(DISTINCT finding_id), sum(count) FROM '{target}'").fetchone())
+ FROM flat) TO '{target}' (FORMAT parquet, COMPRESSION zstd)''').fetchone()[0], "rows")
 """
 
 

@@ -61,8 +61,7 @@ fn list(scripts: &[Script], format: Format) -> Result<(), Failure> {
     output::values(&rows, &["name", "title", "parameters"], format)
 }
 
-/// Asks a trend and prints the answer.
-pub(crate) async fn print(
+async fn print(
     session: &jobs::Session,
     script: &Script,
     given: &Given,

@@ -3,47 +3,39 @@
 use std::collections::BTreeMap;
 
 use alerts::Alert;
-use jobs::{Given, Kind, Library, Limits, Session};
+use jobs::{Given, Kind, Library, Limits, Script, Session};
 use lake::Lake;
 
 use crate::args::Format;
-use crate::commands::{alert, trend};
+use crate::commands::alert;
 use crate::failure::{Failure, note};
 use crate::output;
 
-/// Trends shown, and how many rows of each.
-const TRENDS: [(&str, &str); 4] = [
-    ("findings_per_account_day", "8"),
-    ("findings_per_type_day", "8"),
-    ("severity_mix_per_account", "8"),
-    ("top_remote_ips", "8"),
+/// Trends shown.
+const TRENDS: [&str; 4] = [
+    "findings_per_account_day",
+    "findings_per_type_day",
+    "severity_mix_per_account",
+    "top_remote_ips",
 ];
+/// Rows shown of each.
+const ROWS: usize = 8;
 
 /// Shows it all.
 pub(super) async fn all(lake: &Lake, library: &Library, max_age: i64) -> Result<(), Failure> {
     ledger(lake).await?;
     let session = Session::open(lake, library, &Limits::default()).await?;
-    for (name, rows) in TRENDS {
-        let Some(script) = library
+    for name in TRENDS {
+        let script = library
             .script(Kind::Trend, name)
-            .map_err(|e| Failure::query(e.to_string()))?
-        else {
-            continue;
-        };
-        note(&format!(
-            "\n{} (guardlake trend {name})",
-            script.header.title
-        ));
-        let limited = script
-            .header
-            .parameters
-            .iter()
-            .any(|parameter| parameter.name == "limit");
-        let given: Given = limited
-            .then(|| ("limit".to_owned(), rows.to_owned()))
-            .into_iter()
-            .collect();
-        trend::print(&session, &script, &given, Format::Table).await?;
+            .map_err(|e| Failure::query(e.to_string()))?;
+        if let Some(script) = script {
+            note(&format!(
+                "\n{} (guardlake trend {name})",
+                script.header.title
+            ));
+            first_rows(&session, &script).await?;
+        }
     }
     note("\nThe doorbell");
     let rung = alert::evaluate(lake, library, max_age).await?;
@@ -54,6 +46,31 @@ pub(super) async fn all(lake: &Lake, library: &Library, max_age: i64) -> Result<
             "... and {} more: guardlake alert list",
             rung.len() - shown.len()
         ));
+    }
+    Ok(())
+}
+
+async fn first_rows(session: &Session, script: &Script) -> Result<(), Failure> {
+    let wrong = |error: jobs::QueryError| {
+        Failure::query(error.render(&script.source.file, &script.source.text))
+    };
+    // Of what is counted by day, the newest day.
+    let by_day = script.source.name.ends_with("_day");
+    let newest = by_day.then(|| ("from".to_owned(), "end - 1d".to_owned()));
+    let given: Given = newest.into_iter().collect();
+    let answer = session.run(script, &given).await.map_err(wrong)?;
+    let schema = answer.schema();
+    let mut batches = answer.collect().await.map_err(wrong)?;
+    let (mut left, mut more) = (ROWS, 0);
+    for batch in &mut batches {
+        let shown = left.min(batch.num_rows());
+        more += batch.num_rows() - shown;
+        left -= shown;
+        *batch = batch.slice(0, shown);
+    }
+    output::rows(&schema, &batches, Format::Table)?;
+    if more > 0 {
+        note(&format!("... and {more} more rows"));
     }
     Ok(())
 }
