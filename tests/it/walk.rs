@@ -133,3 +133,60 @@ async fn one_finding_walks_from_its_record_to_the_doorbell() {
         .expect("a report");
     assert_eq!((again.events.len(), again.told().count()), (0, 0));
 }
+
+/// A version that another writer stores while two of our batches hold it is left out of both, not only of the first to be
+/// committed: nothing overtakes the second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_filled_before_another_writer_came_first_stores_nothing_twice() {
+    let (_folder, uri) = folder();
+    let lake = Lake::open_or_create(&uri).await.expect("a lake");
+    let mut ours = lake
+        .writer(WriterOptions::default())
+        .await
+        .expect("a writer");
+    let mut theirs = lake
+        .writer(WriterOptions::default())
+        .await
+        .expect("a writer");
+    let batch_of = |writer: &lake::Writer, ids: &[&str]| {
+        let mut encoder = writer.encoder();
+        tokio::task::block_in_place(|| {
+            for id in ids {
+                let record = RECORD.replace("16afba5c5c43e07c9e3e5e2e544e95df", id);
+                decode(record.as_bytes(), &mut |at, decoded| {
+                    let Decoded::Finding(finding) = decoded else {
+                        panic!("a finding")
+                    };
+                    let provenance = Provenance {
+                        source: "file:///f",
+                        shard_id: None,
+                        sequence_number: None,
+                        sub_sequence: None,
+                        item: at.item,
+                        arrived_at: None,
+                        ingested_at: NOW,
+                        backfilled: false,
+                    };
+                    encoder.append(&finding, &provenance).expect("a row");
+                });
+            }
+            encoder.finish().expect("a batch")
+        })
+    };
+    let first = batch_of(&ours, &["a", "b"]);
+    let second = batch_of(&ours, &["c", "d"]);
+    let other = batch_of(&theirs, &["a", "c"]);
+    theirs.commit(other, &[]).await.expect("a commit");
+    let ended =
+        |committed: lake::Committed| (committed.ledger.committed, committed.ledger.duplicate);
+    assert_eq!(
+        ended(ours.commit(first, &[]).await.expect("a commit")),
+        (1, 1)
+    );
+    assert_eq!(
+        ended(ours.commit(second, &[]).await.expect("a commit")),
+        (1, 1)
+    );
+    let found = lake.verify().await.expect("a look");
+    assert_eq!((found.rows, found.problems), (4, vec![]));
+}

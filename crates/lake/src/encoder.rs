@@ -119,6 +119,8 @@ pub(crate) struct BatchFile {
     pub(crate) file: DataFile,
     /// In row order.
     pub(crate) versions: Vec<VersionHash>,
+    /// It lies in the store already.
+    pub(crate) stored: bool,
 }
 
 /// Something that could not be read, with its place.
@@ -263,6 +265,7 @@ impl Encoder {
                 day,
                 file,
                 versions: entry.versions,
+                stored: false,
             });
         }
         self.buffered = 0;

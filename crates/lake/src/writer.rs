@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use finding::VersionHash;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -45,6 +46,8 @@ pub struct Writer {
     findings: TableLog,
     rejects: TableLog,
     shared: Arc<Shared>,
+    /// Versions that other writers have stored since this one opened.
+    theirs: Versions,
     /// SHA-256 of rejects of files that the lake has; read when first needed.
     known_rejects: Option<HashSet<String>>,
 }
@@ -73,6 +76,7 @@ impl Writer {
             findings,
             rejects,
             shared: Arc::new(shared),
+            theirs: Versions::default(),
             known_rejects: None,
         };
         writer.share_files();
@@ -111,8 +115,11 @@ impl Writer {
             mut ledger,
             ..
         } = batch;
-        self.upload(&files).await?;
         loop {
+            let duplicates = self.drop_stored(&mut files)?;
+            ledger.committed -= duplicates;
+            ledger.duplicate += duplicates;
+            self.upload(&mut files).await?;
             if files.is_empty() && positions.is_empty() {
                 return Ok(Committed {
                     version: None,
@@ -134,9 +141,7 @@ impl Writer {
                 }
                 Outcome::Overtaken(commits) => {
                     self.refuse_moved_positions(&commits, positions)?;
-                    let duplicates = self.drop_stored_meanwhile(&mut files, &commits).await?;
-                    ledger.committed -= duplicates;
-                    ledger.duplicate += duplicates;
+                    self.learn(&commits).await?;
                 }
             }
         }
@@ -173,17 +178,20 @@ impl Writer {
         }
     }
 
-    async fn upload(&self, files: &[BatchFile]) -> Result<(), LakeError> {
+    async fn upload(&self, files: &mut [BatchFile]) -> Result<(), LakeError> {
         let (store, uri) = (self.findings.store(), self.findings.uri());
         // Boxed one by one: the compiler cannot see that a closure's future is Send for every lifetime.
         let uploads: Vec<_> = files
             .iter()
+            .filter(|file| !file.stored)
             .map(|file| file.file.store(store, uri).boxed())
             .collect();
         futures::stream::iter(uploads)
             .buffer_unordered(UPLOADS)
             .try_collect::<()>()
-            .await
+            .await?;
+        files.iter_mut().for_each(|file| file.stored = true);
+        Ok(())
     }
 
     fn refuse_moved_positions(
@@ -212,46 +220,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Other writers' rows are read; ours that are among them are taken out. Returns how many.
-    async fn drop_stored_meanwhile(
-        &mut self,
-        files: &mut Vec<BatchFile>,
-        commits: &[Followed],
-    ) -> Result<u64, LakeError> {
+    /// Reads what other writers have stored. It is kept: a batch that is still being filled may hold the same versions, and
+    /// nothing will overtake its commit to say so.
+    async fn learn(&mut self, commits: &[Followed]) -> Result<(), LakeError> {
         let adds = commits
             .iter()
             .flat_map(|commit| &commit.adds)
             .filter(|add| add.data_change);
         let paths: Vec<String> = adds.map(|add| add.path.clone()).collect();
         let store = self.findings.shared_store();
-        let theirs = read::version_set(&store, self.findings.uri(), &paths).await?;
+        let files = read::versions(&store, self.findings.uri(), &paths).await?;
         self.share_files();
-        let mut dropped = 0;
-        let mut kept = Vec::new();
-        for file in files.drain(..) {
-            let duplicates = file
-                .versions
-                .iter()
-                .filter(|version| theirs.contains(&version.0))
-                .count();
-            if duplicates == 0 {
-                kept.push(file);
-                continue;
-            }
-            dropped += duplicates as u64;
-            self.shared.seen().settle(file.day, duplicates);
-            if let Some(rest) = without(file, &theirs)? {
-                rest.file
-                    .store(self.findings.store(), self.findings.uri())
-                    .await?;
-                kept.push(rest);
-            }
-        }
-        // Days in memory learn the winners' versions; a day that is not loaded will be read from the files.
-        let by_day = paths
-            .iter()
-            .zip(read::versions(&store, self.findings.uri(), &paths).await?);
-        for (path, versions) in by_day {
+        for (path, versions) in paths.iter().zip(files) {
+            self.theirs.extend(versions.iter().map(|version| version.0));
+            // A day that is not loaded will be read from the files.
             if let Some(day) = self.day_of_file(path)
                 && self.shared.seen().is_loaded(day)
             {
@@ -260,7 +242,26 @@ impl Writer {
                     .load(day, versions.into_iter().map(|version| version.0).collect());
             }
         }
-        *files = kept;
+        Ok(())
+    }
+
+    /// Takes out the rows that other writers have stored. Returns how many.
+    fn drop_stored(&self, files: &mut Vec<BatchFile>) -> Result<u64, LakeError> {
+        if self.theirs.is_empty() {
+            return Ok(0);
+        }
+        let mut dropped = 0;
+        for file in std::mem::take(files) {
+            let stored = |version: &&VersionHash| self.theirs.contains(&version.0);
+            let duplicates = file.versions.iter().filter(stored).count();
+            if duplicates == 0 {
+                files.push(file);
+                continue;
+            }
+            dropped += duplicates as u64;
+            self.shared.seen().settle(file.day, duplicates);
+            files.extend(without(file, &self.theirs)?);
+        }
         Ok(dropped)
     }
 
@@ -426,6 +427,7 @@ fn without(file: BatchFile, stored: &Versions) -> Result<Option<BatchFile>, Lake
         day: file.day,
         file: writer.finish(file.file.add.modification_time)?,
         versions: kept,
+        stored: false,
     }))
 }
 
