@@ -3,7 +3,9 @@
 use alerts::{Event, fold};
 use finding::{Decoded, Label, decode};
 use jobs::{Library, Limits, Session, rules, run_alerts};
-use lake::{Appended, Lake, Position, Provenance, SequenceNumber, ShardKey, Table, WriterOptions};
+use lake::{
+    Appended, Lake, Move, Position, Provenance, SequenceNumber, ShardKey, Table, WriterOptions,
+};
 
 use crate::support::folder;
 
@@ -66,7 +68,7 @@ async fn one_finding_walks_from_its_record_to_the_doorbell() {
     let position = Position::at(SequenceNumber::parse(sequence).expect("a number"), 0);
     let batch = tokio::task::block_in_place(|| encoder.finish()).expect("a batch");
     let committed = writer
-        .commit(batch, &[(shard.clone(), position.clone())])
+        .commit(batch, &[moved(&shard, None, &position)])
         .await
         .expect("a commit");
     assert!(committed.ledger.balances());
@@ -92,10 +94,12 @@ async fn one_finding_walks_from_its_record_to_the_doorbell() {
     );
     let empty = || tokio::task::block_in_place(|| next.encoder().finish()).expect("a batch");
     writer
-        .commit(empty(), &[(shard.clone(), further.clone())])
+        .commit(empty(), &[moved(&shard, Some(&position), &further)])
         .await
         .expect("a commit");
-    let refused = late.commit(empty(), &[(shard.clone(), further)]).await;
+    let refused = late
+        .commit(empty(), &[moved(&shard, Some(&position), &further)])
+        .await;
     assert!(
         matches!(refused, Err(lake::LakeError::PositionMoved { .. })),
         "{refused:?}"
@@ -189,4 +193,12 @@ async fn a_batch_filled_before_another_writer_came_first_stores_nothing_twice() 
     );
     let found = lake.verify().await.expect("a look");
     assert_eq!((found.rows, found.problems), (4, vec![]));
+}
+
+fn moved(shard: &ShardKey, from: Option<&Position>, to: &Position) -> Move {
+    Move {
+        shard: shard.clone(),
+        from: from.cloned(),
+        to: to.clone(),
+    }
 }

@@ -252,6 +252,7 @@ impl<'a> Run<'a> {
                     sequence_number,
                     sub_sequence: 0,
                     ended: page.ended,
+                    read_through: None,
                 },
             );
             self.oldest.get_or_insert_with(Instant::now);
@@ -291,7 +292,15 @@ impl<'a> Run<'a> {
             .into_iter()
             .map(|(shard_id, position)| (self.key(&shard_id), position))
             .collect();
-        let committed = self.writer.commit(batch, &positions).await?;
+        let moves: Vec<_> = positions
+            .iter()
+            .map(|(shard, to)| lake::Move {
+                shard: shard.clone(),
+                from: self.writer.position(shard),
+                to: to.clone(),
+            })
+            .collect();
+        let committed = self.writer.commit(batch, &moves).await?;
         self.progress.committed(&committed);
         self.committed += committed.ledger;
         for (shard, position) in positions.iter().filter(|(_, position)| position.ended) {

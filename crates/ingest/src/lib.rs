@@ -6,7 +6,9 @@
 mod bytes_in;
 mod consumer;
 mod error;
+pub mod kinesis;
 mod load;
+mod options;
 mod progress;
 mod shards;
 mod sources;
@@ -14,5 +16,6 @@ mod sources;
 pub use consumer::{StreamOptions, consume};
 pub use error::IngestError;
 pub use load::{LoadOptions, Loaded, load};
+pub use options::{ConsumerOptions, Followed, LeaseOptions, Pace, Start};
 pub use progress::Progress;
 pub use sources::{Origin, Source, find_sources};

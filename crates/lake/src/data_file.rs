@@ -15,10 +15,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use crate::log::Add;
-use crate::{LakeError, Table};
+use crate::{LakeError, Surroundings, Table};
 
 /// Rows of one row group: two cores can share a day's file, and pages still prune.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
@@ -81,8 +80,8 @@ impl FileWriter {
         self.writer.bytes_written() + self.writer.memory_size()
     }
 
-    /// Ends the file. `now_ms` is its modification time.
-    pub(crate) fn finish(mut self, now_ms: i64) -> Result<DataFile, LakeError> {
+    /// Ends the file: named and dated by its surroundings.
+    pub(crate) fn finish(mut self, surroundings: &Surroundings) -> Result<DataFile, LakeError> {
         let metadata = self.writer.finish()?;
         // The writer is finished but still owns the buffer, and refuses to be finished again by `into_inner`.
         let bytes = Bytes::from(std::mem::take(self.writer.inner_mut()));
@@ -92,14 +91,14 @@ impl FileWriter {
             .map(|(name, value)| format!("{name}={value}/"))
             .collect();
         let add = Add {
-            path: format!("{folder}part-{}.zstd.parquet", Uuid::new_v4()),
+            path: format!("{folder}part-{}.zstd.parquet", surroundings.ids.uuid()),
             partition_values: self
                 .partition
                 .into_iter()
                 .map(|(name, value)| (name, Some(value)))
                 .collect::<HashMap<_, _>>(),
             size: bytes.len() as i64,
-            modification_time: now_ms,
+            modification_time: surroundings.now_ms(),
             data_change: true,
             stats: Some(stats(self.table, &metadata).to_string()),
         };
@@ -111,11 +110,11 @@ impl FileWriter {
 pub(crate) fn single(
     table: Table,
     batch: &RecordBatch,
-    now_ms: i64,
+    surroundings: &Surroundings,
 ) -> Result<DataFile, LakeError> {
     let mut writer = FileWriter::new(table, batch.schema(), vec![])?;
     writer.write(batch)?;
-    writer.finish(now_ms)
+    writer.finish(surroundings)
 }
 
 /// zstd level 1: on findings it is faster than 3 and no larger (`facts/performance.md` section 0). Columns whose values

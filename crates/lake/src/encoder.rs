@@ -1,8 +1,8 @@
 //! Where decoded findings go: checked against what the lake has, appended to the columns of their day, encoded to Parquet
 //! as they come. One encoder a thread; all encoders of a writer share what has been seen.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use finding::{Finding, Reject, VersionHash};
@@ -14,7 +14,7 @@ use crate::log::Ledger;
 use crate::read;
 use crate::rows::{Provenance, Rows, file_schema};
 use crate::seen::{Day, Insert, Seen};
-use crate::{LakeError, Table};
+use crate::{LakeError, Surroundings, Table};
 
 /// A day's rows are encoded when their raw JSON passes this.
 const DAY_BYTES: usize = 4 << 20;
@@ -32,6 +32,7 @@ pub(crate) struct Shared {
     files: Mutex<HashMap<Day, Vec<String>>>,
     /// Findings before this UTC microsecond are expired.
     pub(crate) not_before: Option<i64>,
+    surroundings: Surroundings,
 }
 
 impl Shared {
@@ -40,6 +41,7 @@ impl Shared {
         uri: String,
         limit: usize,
         not_before: Option<i64>,
+        surroundings: Surroundings,
     ) -> Shared {
         Shared {
             store,
@@ -47,6 +49,7 @@ impl Shared {
             seen: Mutex::new(Seen::new(limit)),
             files: Mutex::default(),
             not_before,
+            surroundings,
         }
     }
 
@@ -93,7 +96,9 @@ pub enum Appended {
 pub struct Encoder {
     shared: Arc<Shared>,
     runtime: Handle,
-    days: HashMap<Day, DayFile>,
+    days: BTreeMap<Day, DayFile>,
+    /// The day that [`Encoder::try_append`] asked for last.
+    wanted: Option<Day>,
     /// Raw bytes in builders, not yet encoded.
     buffered: usize,
     batch: Batch,
@@ -162,32 +167,82 @@ impl Encoder {
         Encoder {
             shared,
             runtime,
-            days: HashMap::new(),
+            days: BTreeMap::new(),
+            wanted: None,
             buffered: 0,
             batch: Batch::default(),
         }
     }
 
-    /// Takes a finding. May read the lake, so call it where blocking is allowed.
+    /// Takes a finding. May read the lake, so call it from a thread that may block.
     pub fn append(
         &mut self,
         finding: &Finding<'_>,
         provenance: &Provenance<'_>,
     ) -> Result<Appended, LakeError> {
+        loop {
+            if let Some(appended) = self.try_append(finding, provenance)? {
+                return Ok(appended);
+            }
+            let runtime = self.runtime.clone();
+            runtime.block_on(self.load_wanted())?;
+        }
+    }
+
+    /// Takes a finding without reading the lake. `None` when that is not possible: nothing was taken then; wait for
+    /// [`Encoder::load_wanted`] and try again.
+    pub fn try_append(
+        &mut self,
+        finding: &Finding<'_>,
+        provenance: &Provenance<'_>,
+    ) -> Result<Option<Appended>, LakeError> {
+        let time = finding.event_time();
+        let expired = time
+            .zip(self.shared.not_before)
+            .is_some_and(|(time, not_before)| time < not_before);
+        let (day, version) = (day_of(time), finding.version());
+        let insert = if expired {
+            None
+        } else {
+            Some(self.shared.seen().insert(day, version))
+        };
+        if insert == Some(Insert::NotLoaded) {
+            self.wanted = Some(day);
+            return Ok(None);
+        }
         self.batch.ledger.received += 1;
         self.batch.bytes += finding.raw.len();
-        let time = finding.event_time();
-        if let (Some(time), Some(not_before)) = (time, self.shared.not_before)
-            && time < not_before
-        {
-            self.batch.ledger.expired += 1;
-            return Ok(Appended::Expired);
+        match insert {
+            None => {
+                self.batch.ledger.expired += 1;
+                Ok(Some(Appended::Expired))
+            }
+            Some(Insert::Duplicate) => {
+                self.batch.ledger.duplicate += 1;
+                Ok(Some(Appended::Duplicate))
+            }
+            Some(Insert::New | Insert::NotLoaded) => {
+                self.take(finding, provenance, day, version)?;
+                Ok(Some(Appended::New))
+            }
         }
-        let (day, version) = (day_of(time), finding.version());
-        if !self.is_new(day, version)? {
-            self.batch.ledger.duplicate += 1;
-            return Ok(Appended::Duplicate);
+    }
+
+    /// Reads what the lake has of the day that [`Encoder::try_append`] could not do without.
+    pub async fn load_wanted(&mut self) -> Result<(), LakeError> {
+        match self.wanted.take() {
+            Some(day) => self.shared.load(day).await,
+            None => Ok(()),
         }
+    }
+
+    fn take(
+        &mut self,
+        finding: &Finding<'_>,
+        provenance: &Provenance<'_>,
+        day: Day,
+        version: VersionHash,
+    ) -> Result<(), LakeError> {
         let entry = match self.days.entry(day) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(DayFile::new(day)?),
@@ -204,7 +259,7 @@ impl Encoder {
             }
             self.buffered = 0;
         }
-        Ok(Appended::New)
+        Ok(())
     }
 
     /// Takes what could not be read. Its bytes are kept.
@@ -256,11 +311,10 @@ impl Encoder {
 
     /// Ends the batch: all files finished, ready to be committed.
     pub fn finish(&mut self) -> Result<Batch, LakeError> {
-        let now_ms = crate::log::now_ms();
         let mut batch = std::mem::take(&mut self.batch);
-        for (day, mut entry) in self.days.drain() {
+        for (day, mut entry) in std::mem::take(&mut self.days) {
             entry.encode()?;
-            let file = entry.writer.finish(now_ms)?;
+            let file = entry.writer.finish(&self.shared.surroundings)?;
             batch.files.push(BatchFile {
                 day,
                 file,
@@ -270,17 +324,6 @@ impl Encoder {
         }
         self.buffered = 0;
         Ok(batch)
-    }
-
-    fn is_new(&self, day: Day, version: VersionHash) -> Result<bool, LakeError> {
-        loop {
-            let insert = self.shared.seen().insert(day, version);
-            match insert {
-                Insert::New => return Ok(true),
-                Insert::Duplicate => return Ok(false),
-                Insert::NotLoaded => self.runtime.block_on(self.shared.load(day))?,
-            }
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use object_store::path::Path;
 
 use crate::encoder::day_from_text;
 use crate::log::{Ledger, TableLog};
-use crate::position::{Position, SequenceNumber, ShardKey};
+use crate::position::{self, Position, SequenceNumber, ShardKey};
 use crate::writer::txn_prefix;
 use crate::{Lake, LakeError, Table, read};
 
@@ -78,26 +78,9 @@ impl Lake {
     pub async fn positions(&self) -> Result<Vec<ShardInfo>, LakeError> {
         let log = self.log(Table::Findings).await?;
         let state = log.state();
-        let prefix = format!("{}/position/", txn_prefix(&state.table_id));
-        let mut shards: Vec<ShardKey> = state
-            .txns
-            .keys()
-            .filter_map(|id| {
-                id.strip_prefix(&prefix)?
-                    .strip_suffix("#0")?
-                    .rsplit_once('/')
-            })
-            .map(|(source, shard_id)| ShardKey {
-                source: source.to_owned(),
-                shard_id: shard_id.to_owned(),
-            })
-            .collect();
-        shards.sort();
-        let position = |shard: ShardKey| {
-            let position = Position::from_txns(&state.txns, &txn_prefix(&state.table_id), &shard)?;
-            Some(ShardInfo { shard, position })
-        };
-        Ok(shards.into_iter().filter_map(position).collect())
+        let all = position::all(&state.txns, &txn_prefix(&state.table_id));
+        let info = |(shard, position)| ShardInfo { shard, position };
+        Ok(all.into_iter().map(info).collect())
     }
 
     /// Reads every file's identities and every commit's ledger, and says what does not fit:

@@ -11,12 +11,15 @@ use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::checkpoints;
 use deltalake::{DeltaTable, DeltaTableError};
+use object_store::ObjectStore;
 use tokio::sync::Mutex;
 
 use crate::log::{Change, Outcome, TableLog};
 use crate::tables::alert_log;
 use crate::writer::{Writer, WriterOptions, rows_txn};
-use crate::{AccountRow, LakeError, Location, SourceRow, Table, data_file, read, tables};
+use crate::{
+    AccountRow, LakeError, Location, SourceRow, Surroundings, Table, data_file, read, tables,
+};
 
 /// Commits between checkpoints of a table's log.
 const CHECKPOINT_EVERY: i64 = 100;
@@ -30,6 +33,7 @@ pub struct Lake {
 struct Inner {
     location: Location,
     stores: HashMap<Table, LogStoreRef>,
+    surroundings: Surroundings,
     /// For reading: one handle a table, moved forward and never back.
     readers: Mutex<HashMap<Table, DeltaTable>>,
 }
@@ -81,7 +85,8 @@ impl Lake {
             return Err(missing());
         }
         let store = location.log_store(Table::Findings, false)?;
-        if TableLog::open(&store, location.table_url(Table::Findings).as_str())
+        let url = location.table_url(Table::Findings).to_string();
+        if TableLog::open(&store, &url, &Surroundings::default())
             .await?
             .is_none()
         {
@@ -93,21 +98,38 @@ impl Lake {
 
     /// Opens the lake at an address, making what is not there.
     pub async fn open_or_create(uri: &str) -> Result<Lake, LakeError> {
-        let location = Location::parse(uri)?;
+        Lake::make(Location::parse(uri)?, Surroundings::default()).await
+    }
+
+    /// Opens a lake in a store and surroundings of one's own, making what is not there. For simulations.
+    pub async fn open_in(
+        store: Arc<dyn ObjectStore>,
+        surroundings: Surroundings,
+    ) -> Result<Lake, LakeError> {
+        Lake::make(Location::in_store(store)?, surroundings).await
+    }
+
+    async fn make(location: Location, surroundings: Surroundings) -> Result<Lake, LakeError> {
         let mut stores = HashMap::new();
         // `findings` last: where it is, the lake is whole.
         for table in Table::ALL.into_iter().rev() {
             let store = location.log_store(table, true)?;
-            create_if_missing(&location, table, &store).await?;
+            create_if_missing(&location, table, &store, &surroundings).await?;
             stores.insert(table, store);
         }
         Ok(Lake {
             inner: Arc::new(Inner {
                 location,
                 stores,
+                surroundings,
                 readers: Mutex::default(),
             }),
         })
+    }
+
+    /// The clock and the names of this lake.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.inner.surroundings
     }
 
     /// The address as it was given.
@@ -185,7 +207,7 @@ impl Lake {
         rows: &arrow::array::RecordBatch,
     ) -> Result<(), LakeError> {
         let mut log = self.log(table).await?;
-        let file = data_file::single(table, rows, crate::log::now_ms())?;
+        let file = data_file::single(table, rows, self.surroundings())?;
         file.store(log.store(), log.uri()).await?;
         let change = Change {
             adds: vec![file.add],
@@ -255,7 +277,7 @@ impl Lake {
             let file = data_file::single(
                 Table::AlertLog,
                 &alert_log::to_batch(events)?,
-                crate::log::now_ms(),
+                self.surroundings(),
             )?;
             file.store(log.store(), log.uri()).await?;
             change.adds.push(file.add);
@@ -300,7 +322,7 @@ impl Lake {
 
     pub(crate) async fn log(&self, table: Table) -> Result<TableLog, LakeError> {
         let uri = self.table_url(table);
-        TableLog::open(&self.inner.stores[&table], &uri)
+        TableLog::open(&self.inner.stores[&table], &uri, self.surroundings())
             .await?
             .ok_or_else(|| LakeError::Missing {
                 uri: self.uri().to_owned(),
@@ -330,7 +352,7 @@ impl Lake {
 
     /// Writes a checkpoint in the background now and then, so that opening stays quick. A failure costs only time.
     pub(crate) fn after_commit(&self, table: Table, version: i64) {
-        if version == 0 || version % CHECKPOINT_EVERY != 0 {
+        if !self.surroundings().checkpoints || version == 0 || version % CHECKPOINT_EVERY != 0 {
             return;
         }
         let lake = self.clone();
@@ -383,9 +405,10 @@ async fn create_if_missing(
     location: &Location,
     table: Table,
     store: &LogStoreRef,
+    surroundings: &Surroundings,
 ) -> Result<(), LakeError> {
     let uri = location.table_url(table).to_string();
-    if TableLog::open(store, &uri).await?.is_some() {
+    if TableLog::open(store, &uri, surroundings).await?.is_some() {
         return Ok(());
     }
     let schema: StructType = table.schema().as_ref().try_into_kernel()?;
@@ -400,7 +423,7 @@ async fn create_if_missing(
     match created {
         Ok(_) => Ok(()),
         // Somebody else may have made it at the same moment.
-        Err(source) => match TableLog::open(store, &uri).await? {
+        Err(source) => match TableLog::open(store, &uri, surroundings).await? {
             Some(_) => Ok(()),
             None => Err(LakeError::Delta {
                 doing: "make the table".to_owned(),

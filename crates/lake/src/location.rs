@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use deltalake::logstore::{LogStoreRef, StorageConfig, logstore_for};
+use deltalake::logstore::{LogStoreRef, StorageConfig, logstore_for, logstore_with};
+use object_store::ObjectStore;
 use url::Url;
 
 use crate::{LakeError, Table};
@@ -14,6 +16,8 @@ pub struct Location {
     root: Url,
     shown: String,
     options: HashMap<String, String>,
+    /// A store of one's own, instead of what the address stands for.
+    store: Option<Arc<dyn ObjectStore>>,
 }
 
 impl Location {
@@ -64,6 +68,22 @@ impl Location {
             root,
             shown: uri.trim_end_matches('/').to_owned(),
             options,
+            store: None,
+        })
+    }
+
+    /// The whole of a store, whatever it is.
+    pub(crate) fn in_store(store: Arc<dyn ObjectStore>) -> Result<Location, LakeError> {
+        let shown = "memory:///".to_owned();
+        let root = Url::parse(&shown).map_err(|e| LakeError::Address {
+            uri: shown.clone(),
+            reason: e.to_string(),
+        })?;
+        Ok(Location {
+            root,
+            shown,
+            options: HashMap::new(),
+            store: Some(store),
         })
     }
 
@@ -103,7 +123,11 @@ impl Location {
         }
         let config = StorageConfig::parse_options(self.options())
             .map_err(|source| self.delta(&url, "read storage options", source))?;
-        logstore_for(&url, config).map_err(|source| self.delta(&url, "open the store", source))
+        let opened = match &self.store {
+            Some(store) => logstore_with(store.clone(), &url, config),
+            None => logstore_for(&url, config),
+        };
+        opened.map_err(|source| self.delta(&url, "open the store", source))
     }
 
     fn delta(&self, url: &Url, doing: &str, source: deltalake::DeltaTableError) -> LakeError {

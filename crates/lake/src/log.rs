@@ -14,12 +14,11 @@ use deltalake::logstore::LogStoreRef;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde_json::Value;
-use uuid::Uuid;
 
 pub use action::Ledger;
-pub(crate) use action::{Add, Followed, now_ms};
+pub(crate) use action::{Add, Followed};
 
-use crate::LakeError;
+use crate::{LakeError, Surroundings};
 
 /// How often one commit is tried before giving up.
 const MAX_ATTEMPTS: u32 = 30;
@@ -29,6 +28,7 @@ pub(crate) struct TableLog {
     store: std::sync::Arc<dyn ObjectStore>,
     uri: String,
     state: State,
+    surroundings: Surroundings,
 }
 
 /// What the log says at a version.
@@ -68,6 +68,7 @@ impl TableLog {
     pub(crate) async fn open(
         log_store: &LogStoreRef,
         uri: &str,
+        surroundings: &Surroundings,
     ) -> Result<Option<TableLog>, LakeError> {
         let store = log_store.object_store(None);
         let state = replay::load(store.as_ref(), uri).await?;
@@ -75,6 +76,7 @@ impl TableLog {
             store,
             uri: uri.to_owned(),
             state,
+            surroundings: surroundings.clone(),
         }))
     }
 
@@ -113,8 +115,9 @@ impl TableLog {
     /// An error of the store leaves the outcome unknown, so the version is read back: it is ours, another's, or still
     /// free, and only when it is free are the same bytes put again.
     pub(crate) async fn commit(&mut self, change: Change) -> Result<Outcome, LakeError> {
-        let nonce = Uuid::new_v4().to_string();
-        let bytes = Bytes::from(action::encode(&change, &nonce));
+        let nonce = self.surroundings.ids.uuid().to_string();
+        let now_ms = self.surroundings.now_ms();
+        let bytes = Bytes::from(action::encode(&change, &nonce, now_ms));
         let mut overtaken = Vec::new();
         for attempt in 0..MAX_ATTEMPTS {
             let version = self.state.version + 1;
@@ -155,7 +158,7 @@ impl TableLog {
                     Ok(()) => {}
                 },
             }
-            pause(attempt).await;
+            self.pause(attempt).await;
         }
         Err(LakeError::Contention {
             uri: self.uri.clone(),
@@ -224,6 +227,13 @@ impl TableLog {
         );
     }
 
+    /// Waits longer each time, and not the same time as others do: 10 ms doubling to 2 s, the half of it by chance.
+    async fn pause(&self, attempt: u32) {
+        let most = 10u64.saturating_mul(1 << attempt.min(8)).min(2_000);
+        let chance = self.surroundings.ids.below(most / 2 + 1);
+        tokio::time::sleep(std::time::Duration::from_millis(most / 2 + chance)).await;
+    }
+
     fn store_error(&self, doing: String, source: object_store::Error) -> LakeError {
         LakeError::Store {
             doing,
@@ -235,11 +245,4 @@ impl TableLog {
 
 fn commit_path(version: i64) -> Path {
     Path::from(format!("_delta_log/{version:020}.json"))
-}
-
-/// Waits longer each time, and not the same time as others do: 10 ms doubling to 2 s, the half of it by chance.
-async fn pause(attempt: u32) {
-    let most = 10u64.saturating_mul(1 << attempt.min(8)).min(2_000);
-    let chance = u64::from(Uuid::new_v4().as_bytes()[0]) * most / 512;
-    tokio::time::sleep(std::time::Duration::from_millis(most / 2 + chance)).await;
 }

@@ -115,7 +115,7 @@ pub struct ShardKey {
 }
 
 /// How far a shard has been read and stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Position {
     /// Last record stored; `None` when the shard ended without one.
     pub sequence_number: Option<SequenceNumber>,
@@ -123,6 +123,9 @@ pub struct Position {
     pub sub_sequence: i64,
     /// The shard is closed and was read to its end.
     pub ended: bool,
+    /// Whatever arrived in the shard up to this UTC microsecond has been read: what tells, after an outage, whether records
+    /// can have passed their retention unread. `None` before the first read that says so.
+    pub read_through: Option<i64>,
 }
 
 impl Position {
@@ -132,6 +135,7 @@ impl Position {
             sequence_number: Some(sequence_number),
             sub_sequence,
             ended: false,
+            read_through: None,
         }
     }
 
@@ -153,6 +157,10 @@ impl Position {
             .collect();
         txns.push((format!("{base}#sub"), self.sub_sequence));
         txns.push((format!("{base}#state"), i64::from(self.ended)));
+        txns.extend(
+            self.read_through
+                .map(|through| (format!("{base}#through"), through)),
+        );
         txns
     }
 
@@ -170,8 +178,29 @@ impl Position {
             sequence_number: (sequence != SequenceNumber::default()).then_some(sequence),
             sub_sequence: txns.get(&format!("{base}#sub")).copied().unwrap_or(0),
             ended: txns.get(&format!("{base}#state")).copied().unwrap_or(0) != 0,
+            read_through: txns.get(&format!("{base}#through")).copied(),
         })
     }
+}
+
+/// Every position among the `txn` versions of a table, by shard.
+pub(crate) fn all(txns: &HashMap<String, i64>, prefix: &str) -> Vec<(ShardKey, Position)> {
+    let start = format!("{prefix}/position/");
+    let shard = |id: &String| {
+        let (source, shard_id) = id
+            .strip_prefix(&start)?
+            .strip_suffix("#0")?
+            .rsplit_once('/')?;
+        Some(ShardKey {
+            source: source.to_owned(),
+            shard_id: shard_id.to_owned(),
+        })
+    };
+    let mut shards: Vec<ShardKey> = txns.keys().filter_map(shard).collect();
+    shards.sort();
+    let position =
+        |shard: ShardKey| Some((shard.clone(), Position::from_txns(txns, prefix, &shard)?));
+    shards.into_iter().filter_map(position).collect()
 }
 
 fn txn_base(prefix: &str, shard: &ShardKey) -> String {
@@ -235,6 +264,7 @@ mod tests {
             sequence_number: None,
             sub_sequence: 0,
             ended: true,
+            read_through: Some(1_789_000_000_000_000),
         };
         let txns: HashMap<_, _> = ended.to_txns("gl/t", &shard).into_iter().collect();
         assert_eq!(Position::from_txns(&txns, "gl/t", &shard), Some(ended));

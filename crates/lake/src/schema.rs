@@ -17,16 +17,19 @@ pub enum Table {
     AlertLog,
     /// Names, OU paths, tags and owners of accounts.
     Accounts,
+    /// What a stream may have dropped before it was read.
+    Gaps,
 }
 
 impl Table {
     /// All tables, in the order in which they are made.
-    pub const ALL: [Table; 5] = [
+    pub const ALL: [Table; 6] = [
         Table::Findings,
         Table::Rejects,
         Table::Sources,
         Table::AlertLog,
         Table::Accounts,
+        Table::Gaps,
     ];
 
     /// The folder and SQL name.
@@ -37,6 +40,7 @@ impl Table {
             Table::Sources => "sources",
             Table::AlertLog => "alert_log",
             Table::Accounts => "accounts",
+            Table::Gaps => "gaps",
         }
     }
 
@@ -48,6 +52,7 @@ impl Table {
             Table::Sources => sources(),
             Table::AlertLog => alert_log(),
             Table::Accounts => accounts(),
+            Table::Gaps => gaps(),
         }
     }
 
@@ -83,6 +88,7 @@ impl Table {
             Table::Sources => &["uri", "loaded_at"],
             Table::AlertLog => &["alert_id", "rule", "at"],
             Table::Accounts => &["account_id", "valid_from"],
+            Table::Gaps => &["source", "shard_id", "detected_at"],
         }
     }
 }
@@ -189,6 +195,19 @@ fn rejects() -> SchemaRef {
         ("sha256", Utf8, false),
         ("arrived_at", timestamp(), true),
         ("rejected_at", timestamp(), false),
+    ])
+}
+
+fn gaps() -> SchemaRef {
+    use DataType::Utf8;
+    columns(&[
+        ("source", Utf8, false),
+        ("shard_id", Utf8, false),
+        ("after_sequence_number", Utf8, true),
+        ("read_through", timestamp(), true),
+        ("oldest_kept", timestamp(), true),
+        ("reason", Utf8, false),
+        ("detected_at", timestamp(), false),
     ])
 }
 

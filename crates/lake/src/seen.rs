@@ -112,6 +112,11 @@ impl Seen {
         }
     }
 
+    /// Whether any batch holds versions that are not committed yet.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.days.values().any(|day| day.pending > 0)
+    }
+
     fn forget_beyond_limit(&mut self, keep: Day) {
         while self.held > self.limit {
             let oldest = self

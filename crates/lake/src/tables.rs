@@ -5,7 +5,7 @@ pub(crate) mod alert_log;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::encoder::RejectRow;
 use crate::log::Ledger;
-use crate::{LakeError, Table};
+use crate::{GapRow, LakeError, Position, SequenceNumber, ShardKey, Table};
 
 /// A file or object that was loaded to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +157,54 @@ pub(crate) fn accounts_batch(rows: &[AccountRow]) -> Result<RecordBatch, LakeErr
             times(rows.iter().map(|r| r.valid_to)),
         ],
     )
+}
+
+pub(crate) fn gaps_batch(rows: &[GapRow]) -> Result<RecordBatch, LakeError> {
+    let after = |row: &GapRow| {
+        let number = row.after.as_ref()?.sequence_number.as_ref()?;
+        Some(number.to_string())
+    };
+    let through = |row: &GapRow| row.after.as_ref().and_then(|after| after.read_through);
+    batch(
+        Table::Gaps,
+        vec![
+            texts(rows.iter().map(|r| Some(r.shard.source.as_str()))),
+            texts(rows.iter().map(|r| Some(r.shard.shard_id.as_str()))),
+            texts(rows.iter().map(after)),
+            times(rows.iter().map(through)),
+            times(rows.iter().map(|r| r.oldest_kept)),
+            texts(rows.iter().map(|r| Some(r.reason.as_str()))),
+            times(rows.iter().map(|r| Some(r.detected_at))),
+        ],
+    )
+}
+
+pub(crate) fn gaps_from(batch: &RecordBatch) -> Vec<GapRow> {
+    let text = |index: usize, row: usize| {
+        let column = batch.column(index).as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).to_owned())
+    };
+    let time = |index: usize, row: usize| {
+        let column = batch
+            .column(index)
+            .as_primitive::<TimestampMicrosecondType>();
+        column.is_valid(row).then(|| column.value(row))
+    };
+    let gap = |row: usize| GapRow {
+        shard: ShardKey {
+            source: text(0, row).unwrap_or_default(),
+            shard_id: text(1, row).unwrap_or_default(),
+        },
+        after: Some(Position {
+            sequence_number: text(2, row).and_then(|text| SequenceNumber::parse(&text)),
+            read_through: time(3, row),
+            ..Position::default()
+        }),
+        oldest_kept: time(4, row),
+        reason: text(5, row).unwrap_or_default(),
+        detected_at: time(6, row).unwrap_or_default(),
+    };
+    (0..batch.num_rows()).map(gap).collect()
 }
 
 fn batch(table: Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, LakeError> {

@@ -14,10 +14,10 @@ use tokio::runtime::Handle;
 use crate::data_file::{self, FileWriter};
 use crate::encoder::{Batch, BatchFile, RejectRow, Shared, day_from_text, day_text};
 use crate::log::{Change, Followed, Ledger, Outcome, TableLog};
-use crate::position::{Position, SequenceNumber, ShardKey};
+use crate::position::{self, Position, SequenceNumber, ShardKey};
 use crate::rows::file_schema;
 use crate::seen::Versions;
-use crate::{Encoder, Lake, LakeError, Table, read, tables};
+use crate::{Encoder, Lake, LakeError, Surroundings, Table, read, tables};
 
 /// Files uploaded side by side.
 const UPLOADS: usize = 4;
@@ -50,6 +50,19 @@ pub struct Writer {
     theirs: Versions,
     /// SHA-256 of rejects of files that the lake has; read when first needed.
     known_rejects: Option<HashSet<String>>,
+    conflicts: u64,
+}
+
+/// A shard's position before and after the records of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// Which shard.
+    pub shard: ShardKey,
+    /// Where the reader of this batch started. If the lake says otherwise when the batch is committed, somebody else has read
+    /// on, and the batch is refused.
+    pub from: Option<Position>,
+    /// The last record of the batch.
+    pub to: Position,
 }
 
 /// A commit that landed.
@@ -70,6 +83,7 @@ impl Writer {
             findings.uri().to_owned(),
             options.versions_in_memory,
             options.not_before,
+            lake.surroundings().clone(),
         );
         let writer = Writer {
             lake: lake.clone(),
@@ -78,6 +92,7 @@ impl Writer {
             shared: Arc::new(shared),
             theirs: Versions::default(),
             known_rejects: None,
+            conflicts: 0,
         };
         writer.share_files();
         Ok(writer)
@@ -94,6 +109,53 @@ impl Writer {
         Position::from_txns(&state.txns, &txn_prefix(&state.table_id), shard)
     }
 
+    /// All shards that the lake knows something of, with their positions.
+    pub fn positions(&self) -> Vec<(ShardKey, Position)> {
+        let state = self.findings.state();
+        position::all(&state.txns, &txn_prefix(&state.table_id))
+    }
+
+    /// Follows what other writers have committed. Batches that are being filled will leave their versions out.
+    pub async fn follow(&mut self) -> Result<(), LakeError> {
+        let commits = self.findings.follow().await?;
+        if commits.is_empty() {
+            return Ok(());
+        }
+        self.learn(&commits).await?;
+        if !self.shared.seen().has_pending() {
+            self.theirs.clear();
+        }
+        Ok(())
+    }
+
+    /// Where reading of a stream began, in UTC microseconds (0: at its oldest record); set at the first call, for ever. A
+    /// consumer that was told to begin at the newest record and dies before it stored anything begins at the same place again.
+    pub async fn start_of(&mut self, source: &str, wanted: i64) -> Result<i64, LakeError> {
+        loop {
+            let state = self.findings.state();
+            let id = format!("{}/start/{source}", txn_prefix(&state.table_id));
+            if let Some(start) = state.txns.get(&id) {
+                return Ok(*start);
+            }
+            let change = Change {
+                txns: vec![(id, wanted)],
+                ..Change::default()
+            };
+            match self.findings.commit(change).await? {
+                Outcome::Committed(version) => {
+                    self.lake.after_commit(Table::Findings, version);
+                    return Ok(wanted);
+                }
+                Outcome::Overtaken(commits) => self.learn(&commits).await?,
+            }
+        }
+    }
+
+    /// How often others committed first, so that a batch was compared with theirs and committed again.
+    pub fn conflicts(&self) -> u64 {
+        self.conflicts
+    }
+
     /// The version of `findings` that this writer has followed.
     pub fn version(&self) -> i64 {
         self.findings.state().version
@@ -107,9 +169,10 @@ impl Writer {
     pub async fn commit(
         &mut self,
         mut batch: Batch,
-        positions: &[(ShardKey, Position)],
+        moves: &[Move],
     ) -> Result<Committed, LakeError> {
-        self.commit_rejects(&mut batch, positions).await?;
+        self.refuse_moved_positions(moves)?;
+        self.commit_rejects(&mut batch, moves).await?;
         let Batch {
             mut files,
             mut ledger,
@@ -120,7 +183,7 @@ impl Writer {
             ledger.committed -= duplicates;
             ledger.duplicate += duplicates;
             self.upload(&mut files).await?;
-            if files.is_empty() && positions.is_empty() {
+            if files.is_empty() && moves.is_empty() {
                 return Ok(Committed {
                     version: None,
                     ledger,
@@ -128,11 +191,14 @@ impl Writer {
             }
             match self
                 .findings
-                .commit(self.change(&files, positions, ledger))
+                .commit(self.change(&files, moves, ledger))
                 .await?
             {
                 Outcome::Committed(version) => {
                     self.settle(&files);
+                    if !self.shared.seen().has_pending() {
+                        self.theirs.clear();
+                    }
                     self.lake.after_commit(Table::Findings, version);
                     return Ok(Committed {
                         version: Some(version),
@@ -140,35 +206,38 @@ impl Writer {
                     });
                 }
                 Outcome::Overtaken(commits) => {
-                    self.refuse_moved_positions(&commits, positions)?;
+                    self.conflicts += 1;
                     self.learn(&commits).await?;
+                    self.refuse_moved_positions(moves)?;
                 }
             }
         }
     }
 
-    fn change(
-        &self,
-        files: &[BatchFile],
-        positions: &[(ShardKey, Position)],
-        ledger: Ledger,
-    ) -> Change {
+    fn change(&self, files: &[BatchFile], moves: &[Move], ledger: Ledger) -> Change {
         let state = self.findings.state();
         let prefix = txn_prefix(&state.table_id);
-        let mut txns: Vec<_> = positions
+        let mut txns: Vec<_> = moves
             .iter()
-            .flat_map(|(shard, position)| position.to_txns(&prefix, shard))
+            .flat_map(|moved| moved.to.to_txns(&prefix, &moved.shard))
             .collect();
         if !files.is_empty() {
             txns.push((rows_txn(&state.table_id), state.version + 1));
         }
-        let shown = positions.iter().map(|(shard, position)| {
+        let number = |position: &Position| {
+            position
+                .sequence_number
+                .as_ref()
+                .map(SequenceNumber::to_string)
+        };
+        let shown = moves.iter().map(|Move { shard, from, to }| {
             json!({
                 "source": shard.source,
                 "shard": shard.shard_id,
-                "sequence_number": position.sequence_number.as_ref().map(SequenceNumber::to_string),
-                "sub_sequence": position.sub_sequence,
-                "ended": position.ended,
+                "after": from.as_ref().and_then(number),
+                "sequence_number": number(to),
+                "sub_sequence": to.sub_sequence,
+                "ended": to.ended,
             })
         });
         Change {
@@ -194,30 +263,16 @@ impl Writer {
         Ok(())
     }
 
-    fn refuse_moved_positions(
-        &self,
-        commits: &[Followed],
-        positions: &[(ShardKey, Position)],
-    ) -> Result<(), LakeError> {
-        let state = self.findings.state();
-        let prefix = txn_prefix(&state.table_id);
-        for (shard, position) in positions {
-            let own: HashSet<String> = position
-                .to_txns(&prefix, shard)
-                .into_iter()
-                .map(|(id, _)| id)
-                .collect();
-            if commits
-                .iter()
-                .flat_map(|commit| &commit.txns)
-                .any(|(id, _)| own.contains(id))
-            {
-                return Err(LakeError::PositionMoved {
-                    what: format!("{} of {}", shard.shard_id, shard.source),
-                });
-            }
+    /// The fence: a batch may only be stored by whoever read on from where the lake stands now. Compared on the very version
+    /// that is committed on, as the commit itself is refused at any other.
+    fn refuse_moved_positions(&self, moves: &[Move]) -> Result<(), LakeError> {
+        let moved = |m: &&Move| self.position(&m.shard) != m.from;
+        match moves.iter().find(moved) {
+            Some(Move { shard, .. }) => Err(LakeError::PositionMoved {
+                what: format!("{} of {}", shard.shard_id, shard.source),
+            }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Reads what other writers have stored. It is kept: a batch that is still being filled may hold the same versions, and
@@ -260,7 +315,7 @@ impl Writer {
             }
             dropped += duplicates as u64;
             self.shared.seen().settle(file.day, duplicates);
-            files.extend(without(file, &self.theirs)?);
+            files.extend(without(file, &self.theirs, self.lake.surroundings())?);
         }
         Ok(dropped)
     }
@@ -295,11 +350,7 @@ impl Writer {
             .and_then(day_from_text)
     }
 
-    async fn commit_rejects(
-        &mut self,
-        batch: &mut Batch,
-        positions: &[(ShardKey, Position)],
-    ) -> Result<(), LakeError> {
+    async fn commit_rejects(&mut self, batch: &mut Batch, moves: &[Move]) -> Result<(), LakeError> {
         let mut rows = std::mem::take(&mut batch.rejects);
         if rows.is_empty() {
             return Ok(());
@@ -312,7 +363,7 @@ impl Writer {
             let file = data_file::single(
                 Table::Rejects,
                 &tables::rejects_batch(&rows)?,
-                crate::log::now_ms(),
+                self.lake.surroundings(),
             )?;
             file.store(self.rejects.store(), self.rejects.uri()).await?;
             let state = self.rejects.state();
@@ -321,10 +372,10 @@ impl Writer {
                 .iter()
                 .filter_map(|row| Some((&*row.source, row.shard_id.as_deref()?)))
                 .collect();
-            let mut txns: Vec<_> = positions
+            let mut txns: Vec<_> = moves
                 .iter()
-                .filter(|(shard, _)| shards.contains(&(&*shard.source, &*shard.shard_id)))
-                .flat_map(|(shard, position)| position.to_txns(&prefix, shard))
+                .filter(|m| shards.contains(&(&*m.shard.source, &*m.shard.shard_id)))
+                .flat_map(|m| m.to.to_txns(&prefix, &m.shard))
                 .collect();
             txns.push((rows_txn(&state.table_id), state.version + 1));
             let change = Change {
@@ -395,7 +446,11 @@ impl Writer {
 }
 
 /// A file without the rows whose versions are in `stored`; `None` when none is left.
-fn without(file: BatchFile, stored: &Versions) -> Result<Option<BatchFile>, LakeError> {
+fn without(
+    file: BatchFile,
+    stored: &Versions,
+    surroundings: &Surroundings,
+) -> Result<Option<BatchFile>, LakeError> {
     use arrow::array::BooleanArray;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     let mut writer = FileWriter::new(
@@ -425,7 +480,7 @@ fn without(file: BatchFile, stored: &Versions) -> Result<Option<BatchFile>, Lake
     }
     Ok(Some(BatchFile {
         day: file.day,
-        file: writer.finish(file.file.add.modification_time)?,
+        file: writer.finish(surroundings)?,
         versions: kept,
         stored: false,
     }))

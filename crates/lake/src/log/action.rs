@@ -182,14 +182,14 @@ pub(crate) fn parse(version: i64, bytes: &[u8]) -> Result<Followed, String> {
 }
 
 /// Writes a commit file.
-pub(crate) fn encode(change: &Change, nonce: &str) -> Vec<u8> {
+pub(crate) fn encode(change: &Change, nonce: &str, now_ms: i64) -> Vec<u8> {
     let mut info = match &change.info {
         Value::Object(map) => map.clone(),
         _ => serde_json::Map::new(),
     };
     info.insert("nonce".to_owned(), json!(nonce));
     let mut lines = vec![json!({ "commitInfo": {
-        "timestamp": now_ms(),
+        "timestamp": now_ms,
         "operation": "WRITE",
         "operationParameters": { "mode": "Append" },
         "engineInfo": concat!("guardlake/", env!("CARGO_PKG_VERSION")),
@@ -209,16 +209,6 @@ pub(crate) fn encode(change: &Change, nonce: &str) -> Vec<u8> {
         .collect::<Vec<_>>()
         .join("\n")
         .into_bytes()
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a commit's time stamp is for people; nothing is decided by it"
-)]
-pub(crate) fn now_ms() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_millis() as i64)
 }
 
 #[cfg(test)]
@@ -245,7 +235,7 @@ mod tests {
             txns: vec![("a".into(), 5)],
             info: json!({ "ledger": ledger }),
         };
-        let read = parse(9, &encode(&change, "n")).unwrap();
+        let read = parse(9, &encode(&change, "n", 0)).unwrap();
         assert_eq!(
             (read.version, read.adds, read.txns),
             (9, vec![add.clone()], vec![("a".into(), 5)])
