@@ -42,7 +42,7 @@ fn a_thousand_seeds_lose_nothing_and_store_nothing_twice() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (counts, mut failures) = std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = (BTreeMap::new(), Vec::new());
+        let mut all = (BTreeMap::<&str, u64>::new(), Vec::new());
         for thread in running {
             let (counts, failures) = thread.join().expect("no day panics");
             counts.into_iter().for_each(|(what, count)| *all.0.entry(what).or_default() += count);

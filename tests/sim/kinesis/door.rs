@@ -102,7 +102,7 @@ impl Stream for Door {
     }
 
     fn register<'a>(&'a self, consumer: &'a str) -> BoxFuture<'a, Result<String, CallError>> {
-        let answer = |kinesis: &FakeKinesis| {
+        let answer = move |kinesis: &FakeKinesis| {
             kinesis.refuse_when_gone()?;
             Ok(format!("{}/consumer/{consumer}:1", kinesis.0.arn))
         };
