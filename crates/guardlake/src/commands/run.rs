@@ -88,7 +88,10 @@ async fn ring_for_new_findings(
 ) -> Result<(), Failure> {
     let mut evaluated = None;
     loop {
-        let version = lake.version(lake::Table::Findings).await?;
+        let version = (
+            lake.version(lake::Table::Findings).await?,
+            lake.version(lake::Table::Gaps).await?,
+        );
         if evaluated != Some(version) {
             alert::ring(&alert::evaluate(lake, library, MAX_AGE).await?)?;
             evaluated = Some(version);
