@@ -264,7 +264,8 @@ impl Lake {
                     "findings: the ledger of version {version} does not balance: {ledger:?}"
                 ));
             }
-            let rows: u64 = commit.adds.iter().filter_map(|add| add.rows()).sum();
+            let new = commit.adds.iter().filter(|add| add.data_change);
+            let rows: u64 = new.filter_map(|add| add.rows()).sum();
             if rows != ledger.committed {
                 found.problems.push(format!(
                     "findings: version {version} added {rows} rows, its ledger says {}",

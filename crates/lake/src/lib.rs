@@ -19,6 +19,7 @@ mod rows;
 mod seen;
 mod surroundings;
 mod tables;
+mod upkeep;
 mod writer;
 
 pub use encoder::{Appended, Batch, Encoder};
@@ -33,4 +34,5 @@ pub use rows::Provenance;
 pub use schema::Table;
 pub use surroundings::{Clock, Ids, Surroundings};
 pub use tables::{AccountRow, SourceRow};
+pub use upkeep::{CompactOptions, Compacted, Compaction, MIN_RETENTION, VacuumOptions, Vacuumed};
 pub use writer::{Committed, Move, Writer, WriterOptions};

@@ -11,6 +11,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::errors::ParquetError;
 
 use crate::LakeError;
 use crate::seen::Versions;
@@ -31,22 +32,37 @@ pub(crate) async fn columns(
         reason,
     };
     let location = Path::from_url_path(path).map_err(|e| damaged(e.to_string()))?;
+    let unreadable = |error: ParquetError| unreadable(path, uri, error);
     let builder = ParquetRecordBatchStreamBuilder::new(object(store.clone(), location))
         .await
-        .map_err(|e| damaged(e.to_string()))?;
+        .map_err(unreadable)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
-    let stream = builder
-        .with_projection(mask)
-        .build()
-        .map_err(|e| damaged(e.to_string()))?;
-    let batches: Vec<RecordBatch> = stream
-        .try_collect()
-        .await
-        .map_err(|e| damaged(e.to_string()))?;
+    let stream = builder.with_projection(mask).build().map_err(unreadable)?;
+    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(unreadable)?;
     batches
         .iter()
         .map(|batch| in_order(batch, names).map_err(|e| damaged(e.to_string())))
         .collect()
+}
+
+/// What the store would not give is to be asked for again; bytes that make no sense are to be repaired.
+fn unreadable(path: &str, uri: &str, error: ParquetError) -> LakeError {
+    let damaged = |reason: String| LakeError::Damaged {
+        what: path.to_owned(),
+        uri: uri.to_owned(),
+        reason,
+    };
+    match error {
+        ParquetError::External(error) => match error.downcast::<object_store::Error>() {
+            Ok(source) => LakeError::Store {
+                doing: format!("read {path}"),
+                uri: uri.to_owned(),
+                source: *source,
+            },
+            Err(error) => damaged(error.to_string()),
+        },
+        error => damaged(error.to_string()),
+    }
 }
 
 #[expect(
