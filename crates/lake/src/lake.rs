@@ -345,7 +345,9 @@ impl Lake {
         adds.sort_by(|a, b| (a.modification_time, &a.path).cmp(&(b.modification_time, &b.path)));
         let mut batches = Vec::new();
         for add in adds {
-            batches.extend(read::columns(&log.shared_store(), log.uri(), &add.path, &names).await?);
+            batches.extend(
+                read::columns(&log.shared_store(), log.uri(), table, &add.path, &names).await?,
+            );
         }
         Ok(batches)
     }

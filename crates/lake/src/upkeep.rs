@@ -7,11 +7,13 @@
 
 mod clean;
 mod compact;
+mod mend;
 mod rewrite;
 mod vacuum;
 
 pub(crate) use clean::{CHECKPOINT_EVERY, LOG_RETENTION};
 pub use compact::{CompactOptions, Compacted, Compaction};
+pub(crate) use mend::stumbles;
 pub use vacuum::{MIN_RETENTION, VacuumOptions, Vacuumed};
 
 /// Microseconds of a day.

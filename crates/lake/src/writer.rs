@@ -425,8 +425,10 @@ impl Writer {
         if self.known_rejects.is_none() && rows.iter().any(|row| row.shard_id.is_none()) {
             let paths: Vec<String> = self.rejects.state().files.keys().cloned().collect();
             let store = self.rejects.shared_store();
-            self.known_rejects =
-                Some(read::distinct_text(&store, self.rejects.uri(), &paths, "sha256").await?);
+            self.known_rejects = Some(
+                read::distinct_text(&store, self.rejects.uri(), Table::Rejects, &paths, "sha256")
+                    .await?,
+            );
         }
         let state = self.rejects.state();
         let prefix = txn_prefix(&state.table_id);

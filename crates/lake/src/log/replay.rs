@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use super::action::{self, Add};
 use super::shape::{Metadata, Protocol};
@@ -174,7 +174,10 @@ fn parse_checkpoint(version: i64, parts: Vec<Bytes>) -> Result<Replay, String> {
     let mut replay = Replay::default();
     replay.state.version = version;
     for bytes in parts {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| e.to_string())?;
+        // Types as Parquet has them, not as their writer had them in memory.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+            .map_err(|e| e.to_string())?;
         let schema = builder.parquet_schema();
         let wanted = (0..schema.num_columns()).filter(|index| {
             let path = schema.column(*index).path().string();

@@ -34,9 +34,14 @@ impl Lake {
         });
     }
 
-    /// Writes a checkpoint of a table's newest version, which is returned.
+    /// Writes a checkpoint of a table's newest version, which is returned. A checkpoint that stands in the way because it
+    /// cannot be read is taken away.
     pub async fn checkpoint(&self, table: Table) -> Result<i64, LakeError> {
-        let delta = self.reader(table).await?;
+        let delta = match self.reader(table).await {
+            Ok(delta) => delta,
+            Err(error) if self.mend_log(table, false).await? == 0 => return Err(error),
+            Err(_) => self.reader(table).await?,
+        };
         checkpoints::create_checkpoint(&delta, None)
             .await
             .map_err(|source| self.delta(table, "write a checkpoint", source))?;
@@ -44,14 +49,15 @@ impl Lake {
     }
 
     /// Deletes commits and checkpoints that are older than [`LOG_RETENTION`] and that nobody needs to open the table, even
-    /// if the newest checkpoint were lost. Returns how many files that are; in a dry run they stay.
+    /// if the newest checkpoint were lost; and at any age checkpoints that cannot be read. Returns how many files that are; in a dry run they stay.
     pub(crate) async fn clean_log(&self, table: Table, dry_run: bool) -> Result<u64, LakeError> {
+        let mended = self.mend_log(table, dry_run).await?;
         let (store, uri) = (self.store(table), self.table_url(table));
         let listing = replay::list(store.as_ref(), &uri).await?;
         let before = (self.surroundings().now)() - LOG_RETENTION;
         let newest = listing.checkpoints.keys().rev().nth(READABLE - 1);
         if newest.is_none_or(|floor| plan_clean_up(&listing, *floor, before).is_empty()) {
-            return Ok(0);
+            return Ok(mended);
         }
         let mut readable = BTreeSet::new();
         for (version, parts) in listing.checkpoints.iter().rev() {
@@ -67,14 +73,14 @@ impl Lake {
             }
         }
         let Some(floor) = readable.first().filter(|_| readable.len() == READABLE) else {
-            return Ok(0);
+            return Ok(mended);
         };
         let old = plan_clean_up(&listing, *floor, before);
         let count = old.len() as u64;
         if !dry_run {
             delete(&store, &uri, old).await?;
         }
-        Ok(count)
+        Ok(mended + count)
     }
 }
 

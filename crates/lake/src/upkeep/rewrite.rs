@@ -7,11 +7,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray,
-    TimestampMicrosecondArray, new_null_array,
-};
-use arrow::compute::{CastOptions, cast_with_options, concat_batches, interleave_record_batch};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::{concat_batches, interleave_record_batch};
 use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -21,6 +18,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::PageIndexPolicy;
 
 use crate::data_file::{DataFile, FileWriter};
+use crate::read::fitted;
 use crate::rows::file_schema;
 use crate::{LakeError, Surroundings, Table};
 
@@ -113,18 +111,15 @@ fn open(bytes: &Bytes) -> Result<Source, LakeError> {
     let builder =
         ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone());
     let mask = ProjectionMask::columns(builder.parquet_schema(), ORDER);
-    let keys: Schema = Schema::new(
-        ORDER
-            .map(|name| file_schema().field_with_name(name).map(Clone::clone))
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?,
-    );
-    let keys = Arc::new(keys);
+    let own = file_schema();
+    let fields = ORDER.map(|name| own.field_with_name(name).cloned());
+    let fields: Vec<Field> = fields.into_iter().collect::<Result<_, _>>()?;
+    let keys = Arc::new(Schema::new(fields));
     let batches = builder
         .with_projection(mask)
         .build()?
-        .map(|batch| fitted(&batch?, &keys))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|batch| Ok(fitted(&batch?, &keys)?))
+        .collect::<Result<Vec<_>, LakeError>>()?;
     let batch = concat_batches(&keys, &batches)?;
     Ok(Source {
         bytes: bytes.clone(),
@@ -224,30 +219,7 @@ fn read_rows(source: &Source, rows: &[u32], schema: &SchemaRef) -> Result<Record
             .with_row_selection(selection)
             .with_batch_size(rows.len())
             .build()?
-            .map(|batch| fitted(&batch?, schema))
+            .map(|batch| Ok(fitted(&batch?, schema)?))
             .collect::<Result<Vec<_>, LakeError>>()?;
     Ok(concat_batches(schema, &batches)?)
-}
-
-/// The batch with the columns of `schema`: by name, in its types, null where there is none.
-fn fitted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, LakeError> {
-    let strict = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    let column = |field: &Arc<Field>| -> Result<ArrayRef, LakeError> {
-        Ok(match batch.column_by_name(field.name()) {
-            Some(column) if column.data_type() == field.data_type() => column.clone(),
-            Some(column) => cast_with_options(column, field.data_type(), &strict)?,
-            None => new_null_array(field.data_type(), batch.num_rows()),
-        })
-    };
-    let columns = schema.fields().iter().map(column);
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        schema.clone(),
-        columns,
-        &options,
-    )?)
 }
