@@ -231,6 +231,34 @@ async fn fault_13_vacuum_spares_a_slow_writers_files() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vacuum_spares_what_a_reader_of_an_older_version_may_still_read() {
+    let ground = Ground::new().await;
+    let before = stored_in_pieces(&ground.lake, &documents(200, 5), 40).await;
+    // The files are old, but were part of the table until now.
+    ground.pass_days(30);
+    compact(&ground.lake).await;
+    ground.pass_days(6);
+    assert_eq!(
+        vacuum(&ground.lake, VacuumOptions::default()).await,
+        [""; 0]
+    );
+    // A checkpoint remembers when they were removed.
+    let table = lake::Table::Findings;
+    ground.lake.checkpoint(table).await.expect("a checkpoint");
+    assert_eq!(
+        vacuum(&ground.lake, VacuumOptions::default()).await,
+        [""; 0]
+    );
+    ground.pass_days(2);
+    assert!(
+        !vacuum(&ground.lake, VacuumOptions::default())
+            .await
+            .is_empty()
+    );
+    check(&ground.lake, &before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn vacuum_asks_before_it_is_hasty_and_leaves_hidden_files_alone() {
     let ground = Ground::new().await;
     let before = stored_in_pieces(&ground.lake, &documents(60, 5), 60).await;

@@ -125,6 +125,8 @@ async fn fault_15_positions_survive_checkpoint_and_log_clean_up() {
     let before = stored_in_pieces(&ground.lake, &documents(100, 9), 20).await;
     let mut ours = writer(&ground.lake).await;
     let mut asleep = writer(&ground.lake).await;
+    let dreaming = ground.reopened().await;
+    assert_eq!(rows(&dreaming).await, before);
     moves(&mut ours, &[step("shardId-idle", 0)]).await;
     for number in 0..40 {
         moves(&mut ours, &[step("shardId-busy", number)]).await;
@@ -166,6 +168,12 @@ async fn fault_15_positions_survive_checkpoint_and_log_clean_up() {
     let verified = later.verify().await.expect("a look");
     assert_eq!((verified.complete_log, verified.problems), (false, vec![]));
     assert_eq!(rows(&later).await, before);
+    // So does a reader who last looked before all this.
+    assert_eq!(rows(&dreaming).await, before);
+    assert_eq!(
+        dreaming.version(Table::Findings).await.expect("a look"),
+        version
+    );
 
     // A checkpoint later it still is.
     let mut next = next;
