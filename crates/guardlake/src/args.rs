@@ -85,9 +85,12 @@ pub(crate) struct Demo {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Run {
-    /// Kinesis stream (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL... say where)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) stream: Option<String>,
+    /// Kinesis stream: NAME, NAME@REGION or an ARN; several flow into the one lake
+    #[arg(long, value_name = "STREAM")]
+    pub(crate) stream: Vec<String>,
+    /// Share the shards with other workers on the same lake
+    #[arg(long)]
+    pub(crate) share: bool,
     /// What this process does
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Ingest, Role::Alerts])]
     pub(crate) roles: Vec<Role>,

@@ -124,6 +124,11 @@ impl Lake {
         })
     }
 
+    /// A folder next to the tables, with its URL for messages.
+    pub(crate) fn folder(&self, name: &str) -> Result<(Arc<dyn ObjectStore>, String), LakeError> {
+        self.inner.location.folder(name)
+    }
+
     /// The clock and the names of this lake.
     pub fn surroundings(&self) -> &Surroundings {
         &self.inner.surroundings
