@@ -8,4 +8,5 @@ mod loads;
 mod readers;
 mod sql_logic;
 mod truth;
+mod upkeep;
 mod walk;

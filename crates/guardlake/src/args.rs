@@ -237,4 +237,22 @@ pub(crate) enum Lake {
     Info,
     /// Check that nothing is lost or stored twice; exit with 1 when something is
     Verify,
+    /// Rewrite the small files of each day into one, sorted; no row changes
+    Compact {
+        /// Say what would be rewritten, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Delete files that no version of a table needs any more, and log entries older than 30 days that checkpoints replace
+    Vacuum {
+        /// Keep files that were written or removed since: 7d or more
+        #[arg(long, default_value = "7d", value_name = "DURATION")]
+        older_than: String,
+        /// Say what would be deleted, and delete nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Allow less than 7d: rows are lost if anything is writing to the lake meanwhile
+        #[arg(long)]
+        force: bool,
+    },
 }

@@ -11,7 +11,7 @@ use crate::encoder::day_from_text;
 use crate::log::{Ledger, TableLog};
 use crate::position::{self, Position, SequenceNumber, ShardKey};
 use crate::writer::txn_prefix;
-use crate::{Lake, LakeError, Table, read};
+use crate::{Lake, LakeError, Table, read, upkeep};
 
 /// What a table holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,13 +84,18 @@ impl Lake {
     }
 
     /// Reads every file's identities and every commit's ledger, and says what does not fit:
-    /// a file that is missing or has another size or row count; a version stored twice; a row past its shard's position;
+    /// a file that is missing or has another size or row count; a checkpoint that other readers stumble over; a version stored twice; a row past its shard's position;
     /// a ledger that does not balance; rows that no ledger counted.
     pub async fn verify(&self) -> Result<Verified, LakeError> {
         let mut found = Verified::default();
         for table in Table::ALL {
             let log = self.log(table).await?;
             self.verify_files(&log, table, &mut found).await?;
+            let stumbles = upkeep::stumbles(log.store(), log.uri()).await?;
+            found.problems.extend(stumbles.into_iter().map(|stumble| {
+                let name = table.name();
+                format!("{name}: {} (`lake vacuum` takes it away)", stumble.what)
+            }));
             if table == Table::Findings {
                 self.verify_versions(&log, &mut found).await?;
                 self.verify_positions(&log, &mut found).await?;
@@ -202,7 +207,14 @@ impl Lake {
         for path in log.state().files.keys() {
             let names = ["source", "shard_id", "sequence_number"];
             // An unreadable file is a problem already named.
-            let Ok(batches) = read::columns(&log.shared_store(), log.uri(), path, &names).await
+            let Ok(batches) = read::columns(
+                &log.shared_store(),
+                log.uri(),
+                Table::Findings,
+                path,
+                &names,
+            )
+            .await
             else {
                 continue;
             };
@@ -264,7 +276,8 @@ impl Lake {
                     "findings: the ledger of version {version} does not balance: {ledger:?}"
                 ));
             }
-            let rows: u64 = commit.adds.iter().filter_map(|add| add.rows()).sum();
+            let new = commit.adds.iter().filter(|add| add.data_change);
+            let rows: u64 = new.filter_map(|add| add.rows()).sum();
             if rows != ledger.committed {
                 found.problems.push(format!(
                     "findings: version {version} added {rows} rows, its ledger says {}",

@@ -20,6 +20,7 @@ mod rows;
 mod seen;
 mod surroundings;
 mod tables;
+mod upkeep;
 mod writer;
 
 pub use encoder::{Appended, Batch, Encoder};
@@ -35,4 +36,5 @@ pub use rows::Provenance;
 pub use schema::Table;
 pub use surroundings::{Clock, Ids, Surroundings};
 pub use tables::{AccountRow, SourceRow};
+pub use upkeep::{CompactOptions, Compacted, Compaction, MIN_RETENTION, VacuumOptions, Vacuumed};
 pub use writer::{Committed, Move, Writer, WriterOptions};

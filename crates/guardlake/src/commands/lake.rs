@@ -1,12 +1,13 @@
-//! `guardlake lake`: what the lake holds, and whether anything is lost or stored twice.
+//! `guardlake lake`: what the lake holds, whether anything is lost or stored twice, and its upkeep.
 
 use std::process::ExitCode;
 
+use ::lake::{CompactOptions, VacuumOptions};
 use serde_json::json;
 
 use crate::args::{Format, Lake};
 use crate::failure::{Failure, note};
-use crate::settings::Settings;
+use crate::settings::{Settings, micros};
 use crate::{output, wire_up};
 
 pub(crate) async fn run(
@@ -18,7 +19,95 @@ pub(crate) async fn run(
     match args {
         Lake::Info => info(&lake, format).await,
         Lake::Verify => verify(&lake, format).await,
+        Lake::Compact { dry_run } => {
+            let options = CompactOptions {
+                dry_run,
+                ..CompactOptions::default()
+            };
+            compact(&lake, options, format).await
+        }
+        Lake::Vacuum {
+            older_than,
+            dry_run,
+            force,
+        } => {
+            let older_than =
+                micros(&older_than).map_err(|e| Failure::usage(format!("--older-than: {e}")))?;
+            let options = VacuumOptions {
+                older_than,
+                dry_run,
+                force,
+            };
+            vacuum(&lake, options, format).await
+        }
     }
+}
+
+async fn compact(
+    lake: &::lake::Lake,
+    options: CompactOptions,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let done = lake.compact(options).await?;
+    let rows: Vec<_> = done
+        .rewrites
+        .iter()
+        .map(|day| {
+            json!({
+                "day": day.day,
+                "files": day.files,
+                "rows": day.rows,
+                "bytes_before": day.bytes_before,
+                "bytes_after": day.bytes_after,
+                "version": day.version,
+            })
+        })
+        .collect();
+    let columns = [
+        "day",
+        "files",
+        "rows",
+        "bytes_before",
+        "bytes_after",
+        "version",
+    ];
+    output::values(&rows, &columns, format)?;
+    if done.lost_races > 0 {
+        note(&format!(
+            "another writer came first {} times: those rewrites were thrown away and planned again",
+            done.lost_races
+        ));
+    }
+    if rows.is_empty() {
+        note("no day has small files to rewrite");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn vacuum(
+    lake: &::lake::Lake,
+    options: VacuumOptions,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let done = lake.vacuum(options).await?;
+    let rows: Vec<_> = done
+        .iter()
+        .map(|table| {
+            json!({
+                "table": table.table.name(),
+                "files": table.files.len(),
+                "bytes": table.bytes,
+                "log_files": table.log_files,
+                "dry_run": options.dry_run,
+            })
+        })
+        .collect();
+    output::values(
+        &rows,
+        &["table", "files", "bytes", "log_files", "dry_run"],
+        format,
+    )?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn info(lake: &::lake::Lake, format: Format) -> Result<ExitCode, Failure> {
