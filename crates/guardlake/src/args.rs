@@ -236,7 +236,14 @@ pub(crate) enum Lake {
     /// Tables, versions, rows, files, positions
     Info,
     /// Check that nothing is lost or stored twice; exit with 1 when something is
-    Verify,
+    Verify {
+        /// Show the position of each shard beside the newest row that came from it
+        #[arg(long)]
+        positions: bool,
+        /// Set positions that do not cover their rows to the newest of them; what is read again is known by its identity
+        #[arg(long, requires = "positions")]
+        repair: bool,
+    },
     /// Rewrite the small files of each day into one, sorted; no row changes
     Compact {
         /// Say what would be rewritten, and write nothing

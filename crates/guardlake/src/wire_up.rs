@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use lake::Lake;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
@@ -61,17 +60,6 @@ pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {
         .operation_attempt_timeout(Duration::from_secs(30))
         .build();
     aws_sdk_kinesis::Client::from_conf(config.timeout_config(timeouts).build())
-}
-
-/// Listens for Prometheus. The one port there is outside of `console`, which does not exist yet.
-pub(crate) fn metrics(address: &str) -> Result<(), Failure> {
-    let wrong =
-        |e: &dyn std::fmt::Display| Failure::usage(format!("metrics.listen: `{address}`: {e}"));
-    let socket: std::net::SocketAddr = address.parse().map_err(|e| wrong(&e))?;
-    PrometheusBuilder::new()
-        .with_http_listener(socket)
-        .install()
-        .map_err(|e| wrong(&e))
 }
 
 /// The lake's address, or what to do about its absence.

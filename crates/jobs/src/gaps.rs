@@ -21,14 +21,19 @@ pub(crate) fn open(
     max_age: i64,
 ) -> Vec<AlertEvent> {
     let mut known: BTreeSet<String> = alerts.iter().map(|alert| alert.alert_id.clone()).collect();
-    let opened = gaps.iter().map(|gap| opened(gap, now, findings_version, max_age));
+    let opened = gaps
+        .iter()
+        .map(|gap| opened(gap, now, findings_version, max_age));
     opened
         .filter(|event| known.insert(event.alert_id.clone()))
         .collect()
 }
 
 fn opened(gap: &GapRow, now: i64, findings_version: i64, max_age: i64) -> AlertEvent {
-    let after = gap.after.as_ref().and_then(|after| after.sequence_number.as_ref());
+    let after = gap
+        .after
+        .as_ref()
+        .and_then(|after| after.sequence_number.as_ref());
     let after = after.map(SequenceNumber::to_string);
     let group = vec![
         ("source".to_owned(), Some(gap.shard.source.clone())),

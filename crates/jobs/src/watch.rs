@@ -9,8 +9,8 @@ use alerts::{Alert, AlertEvent, Event, Group, Rule, fold, plan};
 use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
 
 use crate::evaluate::{Fired, evaluate};
-use crate::{gaps, rules};
 use crate::session::Session;
+use crate::{gaps, rules};
 
 /// How often somebody else may write to the log first.
 const ATTEMPTS: u32 = 20;

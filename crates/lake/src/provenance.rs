@@ -94,7 +94,15 @@ async fn take_file(
     checks: &mut BTreeMap<ShardKey, PositionCheck>,
 ) -> Result<(), LakeError> {
     let names = ["source", "shard_id", "sequence_number", "sub_sequence"];
-    for batch in read::columns(&log.shared_store(), log.uri(), path, &names).await? {
+    for batch in read::columns(
+        &log.shared_store(),
+        log.uri(),
+        Table::Findings,
+        path,
+        &names,
+    )
+    .await?
+    {
         let text = |index: usize| batch.column(index).as_string::<i32>();
         let sub_sequences = batch.column(3).as_primitive::<Int64Type>();
         for row in (0..batch.num_rows()).filter(|row| text(1).is_valid(*row)) {
@@ -108,7 +116,11 @@ async fn take_file(
                 source: text(0).value(row).to_owned(),
                 shard_id: text(1).value(row).to_owned(),
             };
-            let sub_sequence = if sub_sequences.is_valid(row) { sub_sequences.value(row) } else { 0 };
+            let sub_sequence = if sub_sequences.is_valid(row) {
+                sub_sequences.value(row)
+            } else {
+                0
+            };
             let check = checks.entry(shard.clone()).or_insert(PositionCheck {
                 shard,
                 rows: 0,
@@ -116,7 +128,11 @@ async fn take_file(
                 position: None,
             });
             check.rows += 1;
-            if !check.newest_row.as_ref().is_some_and(|newest| newest.covers(&number, sub_sequence)) {
+            if !check
+                .newest_row
+                .as_ref()
+                .is_some_and(|newest| newest.covers(&number, sub_sequence))
+            {
                 check.newest_row = Some(Position::at(number, sub_sequence));
             }
         }

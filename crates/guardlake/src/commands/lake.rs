@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ::lake::{CompactOptions, VacuumOptions};
+use ::lake::{CompactOptions, Position, PositionCheck, VacuumOptions};
 use serde_json::json;
 
 use crate::args::{Format, Lake};
@@ -18,7 +18,11 @@ pub(crate) async fn run(
     let lake = wire_up::lake(settings).await?;
     match args {
         Lake::Info => info(&lake, format).await,
-        Lake::Verify => verify(&lake, format).await,
+        Lake::Verify {
+            positions: true,
+            repair,
+        } => positions(&lake, repair, format).await,
+        Lake::Verify { .. } => verify(&lake, format).await,
         Lake::Compact { dry_run } => {
             let options = CompactOptions {
                 dry_run,
@@ -185,6 +189,52 @@ async fn verify(lake: &::lake::Lake, format: Format) -> Result<ExitCode, Failure
         note(&format!("problem: {}", alerts::clean(problem, 400)));
     }
     Ok(if found.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+async fn positions(lake: &::lake::Lake, repair: bool, format: Format) -> Result<ExitCode, Failure> {
+    let mut checks = lake.check_positions().await?;
+    if repair {
+        let repaired = lake.repair_positions(&checks).await?;
+        note(&format!("{repaired} positions were repaired"));
+        checks = lake.check_positions().await?;
+    }
+    let number = |position: &Option<Position>| {
+        let position = position.as_ref()?.sequence_number.as_ref()?;
+        Some(position.to_string())
+    };
+    let rows: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            let position = check.position.as_ref();
+            json!({
+                "ok": check.holds(),
+                "source": check.shard.source,
+                "shard_id": check.shard.shard_id,
+                "rows": check.rows,
+                "newest_row": number(&check.newest_row),
+                "position": number(&check.position),
+                "ended": position.is_some_and(|position| position.ended),
+                "read_through": position
+                    .and_then(|position| position.read_through)
+                    .map(alerts::rfc3339),
+            })
+        })
+        .collect();
+    let columns = [
+        "ok",
+        "shard_id",
+        "rows",
+        "newest_row",
+        "position",
+        "ended",
+        "read_through",
+    ];
+    output::values(&rows, &columns, format)?;
+    Ok(if checks.iter().all(PositionCheck::holds) {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)

@@ -16,7 +16,7 @@ use super::{alert, library};
 use crate::args::{Role, Run};
 use crate::failure::{Failure, note};
 use crate::settings::Settings;
-use crate::wire_up;
+use crate::{metrics, wire_up};
 
 /// Between evaluations at least: rules are about minutes and hours.
 const BETWEEN_EVALUATIONS: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
         None
     };
     if let Some(address) = &settings.metrics.listen {
-        wire_up::metrics(address)?;
+        metrics::listen(address).await?;
     }
     let library = library(settings, args.rules.as_deref())?;
     alert::enabled_rules(&library)?;
