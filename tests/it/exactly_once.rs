@@ -1,24 +1,23 @@
-//! Promise 1: no finding lost, none stored twice, wherever the consumer is killed.
+//! Promise 1: no finding lost, none stored twice, wherever consumers are killed or stopped, however many there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use sample::{Generator, Options};
 
-use crate::support::{Chance, Kinesis, folder, guardlake, sql, verified};
+use crate::support::{Chance, Kinesis, folder, guardlake, ndjson, run, sql, verified};
 
 const STREAM: &str = "findings";
 
-/// How often the consumer is killed: `GUARDLAKE_TEST_KILLS`, else 100.
+/// How often a worker is killed or stopped: `GUARDLAKE_TEST_KILLS`, else 60.
 fn kills() -> u32 {
     #[allow(clippy::disallowed_methods, reason = "a test's own switch")]
     let asked = std::env::var("GUARDLAKE_TEST_KILLS").ok();
-    asked.map_or(100, |text| {
+    asked.map_or(60, |text| {
         text.parse().expect("GUARDLAKE_TEST_KILLS is a number")
     })
 }
@@ -27,22 +26,27 @@ fn consumer(lake: &str, endpoint: &str) -> Command {
     let mut command = guardlake();
     command
         .args([
-            "--lake", lake, "run", "--stream", STREAM, "--roles", "ingest",
+            "--lake", lake, "run", "--stream", STREAM, "--roles", "ingest", "--share",
         ])
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("GUARDLAKE__INGEST__MAX_ROWS", "150")
         .env("GUARDLAKE__INGEST__MAX_AGE", "1s")
+        .env("GUARDLAKE__INGEST__LEASE_TTL", "1s")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command
 }
 
-fn ended(mut child: Child, signal: &str) {
+fn signal(child: &Child, signal: &str) {
     // The shell's kill, so that the test needs no library for signals. The child may have ended meanwhile.
     let _ = Command::new("kill")
         .args([signal, &child.id().to_string()])
         .status();
+}
+
+fn ended(mut child: Child, with: &str) {
+    signal(&child, with);
     let _ = child.wait();
 }
 
@@ -84,13 +88,15 @@ async fn produce(kinesis: &Kinesis, documents: Vec<sample::Document>, pause: Dur
     put
 }
 
+/// Three workers share eight shards while two shards are split, two are merged, and again and again one worker is killed, or
+/// stopped for longer than its leases live and woken again: a zombie with a batch in its hands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_record_is_stored_exactly_once_however_often_the_consumer_is_killed() {
-    let kinesis = Kinesis::start(STREAM, 4).await;
+async fn every_record_is_stored_exactly_once_however_often_workers_are_killed_or_stopped() {
+    let kinesis = Kinesis::start(STREAM, 8).await;
     let (_folder, lake) = folder();
     let kills = kills();
     let documents: Vec<_> = Generator::new(Options {
-        findings: 60 * u64::from(kills),
+        findings: 120 * u64::from(kills),
         accounts: 8,
         ..Options::default()
     })
@@ -110,29 +116,55 @@ async fn every_record_is_stored_exactly_once_however_often_the_consumer_is_kille
         .collect();
 
     let kinesis = Arc::new(kinesis);
-    let done = Arc::new(AtomicBool::new(false));
     let producer = {
-        let (kinesis, done) = (kinesis.clone(), done.clone());
-        tokio::spawn(async move {
-            let put = produce(&kinesis, documents, Duration::from_millis(200)).await;
-            done.store(true, Ordering::Release);
-            put
-        })
+        let kinesis = kinesis.clone();
+        tokio::spawn(async move { produce(&kinesis, documents, Duration::from_millis(200)).await })
     };
-    let mut chance = Chance(1);
-    for _ in 0..kills {
-        let child = consumer(&lake, &kinesis.endpoint)
+    let start = || {
+        consumer(&lake, &kinesis.endpoint)
             .spawn()
-            .expect("the consumer starts");
-        tokio::time::sleep(Duration::from_millis(60 + chance.below(900))).await;
-        ended(child, "-KILL");
+            .expect("a worker starts")
+    };
+    let mut workers: Vec<Child> = (0..3).map(|_| start()).collect();
+    let mut zombies: Vec<(Child, Instant)> = Vec::new();
+    let mut chance = Chance(1);
+    let mut stops = 0;
+    for kill in 0..kills {
+        tokio::time::sleep(Duration::from_millis(200 + chance.below(800))).await;
+        let worker = workers.swap_remove(chance.below(3) as usize);
+        workers.push(start());
+        if kill % 5 == 4 {
+            signal(&worker, "-STOP");
+            zombies.push((worker, Instant::now()));
+            stops += 1;
+        } else {
+            ended(worker, "-KILL");
+        }
+        for (zombie, stopped) in &zombies {
+            if stopped.elapsed() > Duration::from_secs(3) {
+                signal(zombie, "-CONT");
+            }
+        }
+        // A woken zombie has had a second or more to do harm.
+        while zombies
+            .first()
+            .is_some_and(|(_, stopped)| stopped.elapsed() > Duration::from_secs(5))
+        {
+            ended(zombies.remove(0).0, "-KILL");
+        }
+        match kill {
+            k if k == kills / 4 => kinesis.split(STREAM, 1).await,
+            k if k == kills / 2 => kinesis.merge(STREAM, 4).await,
+            k if k == kills * 3 / 4 => kinesis.split(STREAM, 6).await,
+            _ => {}
+        }
     }
     let put = producer.await.expect("the producer ends");
+    for (zombie, _) in zombies {
+        ended(zombie, "-KILL");
+    }
 
-    // The last consumer is asked to stop, not killed, once everything is in.
-    let last = consumer(&lake, &kinesis.endpoint)
-        .spawn()
-        .expect("the consumer starts");
+    // The last workers are asked to stop, not killed, once everything is in.
     let started = Instant::now();
     let mut rows = 0;
     while rows < versions.len() as i64 && started.elapsed() < Duration::from_secs(120) {
@@ -142,7 +174,9 @@ async fn every_record_is_stored_exactly_once_however_often_the_consumer_is_kille
             .expect("a count");
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
-    ended(last, "-TERM");
+    for worker in workers {
+        ended(worker, "-TERM");
+    }
 
     let stored = sql(
         &lake,
@@ -189,8 +223,15 @@ async fn every_record_is_stored_exactly_once_however_often_the_consumer_is_kille
         "a reject is stored twice"
     );
     assert_eq!(rejects[0]["n"], ledger["rejected"]);
+    let shards = ndjson(&run(
+        &lake,
+        &["--format", "ndjson", "lake", "verify", "--positions"],
+        0,
+    ));
     report(&format!(
-        "{kills} kills, {put} records put, ledger {ledger}"
+        "{} kills and {stops} stops of 3 workers, {} shards, {put} records put, ledger {ledger}",
+        kills - stops,
+        shards.len()
     ));
 }
 
@@ -213,61 +254,9 @@ async fn a_split_and_a_merge_lose_nothing() {
     .collect();
     let rest = documents.split_off(600);
     let mut put = produce(&kinesis, documents, Duration::ZERO).await;
-    let shards = kinesis
-        .client
-        .list_shards()
-        .stream_name(STREAM)
-        .send()
-        .await
-        .expect("shards are listed");
-    let ids: Vec<String> = shards
-        .shards()
-        .iter()
-        .map(|shard| shard.shard_id().to_owned())
-        .collect();
-    let range = shards.shards()[0]
-        .hash_key_range()
-        .expect("a range")
-        .clone();
-    let ends: (u128, u128) = (
-        range.starting_hash_key().parse().expect("a number"),
-        range.ending_hash_key().parse().expect("a number"),
-    );
-    let middle = (ends.0 / 2 + ends.1 / 2).to_string();
-    let split = kinesis
-        .client
-        .split_shard()
-        .stream_name(STREAM)
-        .shard_to_split(&ids[0])
-        .new_starting_hash_key(middle);
-    split.send().await.expect("the shard is split");
-    kinesis.active(STREAM).await;
-    let open: Vec<String> = kinesis
-        .client
-        .list_shards()
-        .stream_name(STREAM)
-        .send()
-        .await
-        .expect("shards are listed")
-        .shards()
-        .iter()
-        .filter(|shard| {
-            shard
-                .sequence_number_range()
-                .is_some_and(|range| range.ending_sequence_number().is_none())
-        })
-        .map(|shard| shard.shard_id().to_owned())
-        .collect();
-    assert_eq!(open.len(), 3, "{open:?}");
-    let children: Vec<_> = open.iter().filter(|id| **id != ids[1]).collect();
-    let merge = kinesis.client.merge_shards().stream_name(STREAM);
-    let merged = merge
-        .shard_to_merge(children[0])
-        .adjacent_shard_to_merge(children[1])
-        .send()
-        .await;
-    merged.expect("the shards are merged");
-    kinesis.active(STREAM).await;
+    kinesis.split(STREAM, 0).await;
+    assert_eq!(kinesis.open_shards(STREAM).await.len(), 3);
+    kinesis.merge(STREAM, 0).await;
     let versions = (600 + rest.len()) as i64;
     put += produce(&kinesis, rest, Duration::ZERO).await;
 

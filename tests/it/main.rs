@@ -10,4 +10,5 @@ mod readers;
 mod sim;
 mod sql_logic;
 mod truth;
+mod upkeep;
 mod walk;

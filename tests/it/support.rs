@@ -127,6 +127,55 @@ impl Kinesis {
         kinesis
     }
 
+    /// Shards that take records, in the order of their hash keys: id, first and last key.
+    pub(crate) async fn open_shards(&self, stream: &str) -> Vec<(String, u128, u128)> {
+        let listed = self.client.list_shards().stream_name(stream).send().await;
+        let listed = listed.expect("shards are listed");
+        let is_open = |shard: &&aws_sdk_kinesis::types::Shard| {
+            let range = shard.sequence_number_range();
+            range.is_some_and(|range| range.ending_sequence_number().is_none())
+        };
+        let mut open: Vec<_> = listed
+            .shards()
+            .iter()
+            .filter(is_open)
+            .map(|shard| {
+                let range = shard.hash_key_range().expect("a range");
+                let key = |text: &str| text.parse().expect("a number");
+                (
+                    shard.shard_id().to_owned(),
+                    key(range.starting_hash_key()),
+                    key(range.ending_hash_key()),
+                )
+            })
+            .collect();
+        open.sort_by_key(|(_, first, _)| *first);
+        open
+    }
+
+    /// Splits an open shard in the middle.
+    pub(crate) async fn split(&self, stream: &str, index: usize) {
+        let (id, first, last) = self.open_shards(stream).await.swap_remove(index);
+        let middle = first / 2 + last / 2;
+        let split = self.client.split_shard().stream_name(stream);
+        let split = split
+            .shard_to_split(id)
+            .new_starting_hash_key(middle.to_string());
+        split.send().await.expect("the shard is split");
+        self.active(stream).await;
+    }
+
+    /// Merges an open shard with the next one.
+    pub(crate) async fn merge(&self, stream: &str, index: usize) {
+        let open = self.open_shards(stream).await;
+        let merge = self.client.merge_shards().stream_name(stream);
+        let merge = merge
+            .shard_to_merge(&open[index].0)
+            .adjacent_shard_to_merge(&open[index + 1].0);
+        merge.send().await.expect("the shards are merged");
+        self.active(stream).await;
+    }
+
     /// Waits until the stream is active.
     pub(crate) async fn active(&self, stream: &str) {
         loop {

@@ -47,6 +47,16 @@ pub fn evidence_sql(
     sql
 }
 
+/// A SELECT that returns the row of a gap in a stream. `group` holds its columns and values.
+pub fn gap_sql(group: &[(String, Option<String>)]) -> String {
+    let equal = |(column, value): &(String, Option<String>)| match value {
+        Some(value) => format!("{} = '{}'", quoted(column), value.replace('\'', "''")),
+        None => format!("{} IS NULL", quoted(column)),
+    };
+    let conditions: Vec<String> = group.iter().map(equal).collect();
+    format!("SELECT * FROM gaps\nWHERE {}", conditions.join("\n  AND "))
+}
+
 /// A time as SQL. DataFusion reads literals by way of nanoseconds, which end in 1677 and 2262; a finding may claim any year.
 fn instant(micros: i64) -> String {
     if micros.checked_mul(1_000).is_some() {

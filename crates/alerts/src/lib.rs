@@ -24,7 +24,7 @@ mod life;
 mod text;
 mod time;
 
-pub use evidence::evidence_sql;
+pub use evidence::{evidence_sql, gap_sql};
 pub use life::{Alert, AlertEvent, Event, Group, State, alert_id, fold, plan};
 pub use observation::{Observation, Observations};
 pub use rule::{Count, Mistake, Period, Rule, RuleError};

@@ -85,9 +85,12 @@ pub(crate) struct Demo {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Run {
-    /// Kinesis stream (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL... say where)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) stream: Option<String>,
+    /// Kinesis stream: NAME, NAME@REGION or an ARN; several flow into the one lake
+    #[arg(long, value_name = "STREAM")]
+    pub(crate) stream: Vec<String>,
+    /// Share the shards with other workers on the same lake
+    #[arg(long)]
+    pub(crate) share: bool,
     /// What this process does
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Ingest, Role::Alerts])]
     pub(crate) roles: Vec<Role>,
@@ -233,5 +236,30 @@ pub(crate) enum Lake {
     /// Tables, versions, rows, files, positions
     Info,
     /// Check that nothing is lost or stored twice; exit with 1 when something is
-    Verify,
+    Verify {
+        /// Show the position of each shard beside the newest row that came from it
+        #[arg(long)]
+        positions: bool,
+        /// Set positions that do not cover their rows to the newest of them; what is read again is known by its identity
+        #[arg(long, requires = "positions")]
+        repair: bool,
+    },
+    /// Rewrite the small files of each day into one, sorted; no row changes
+    Compact {
+        /// Say what would be rewritten, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Delete files that no version of a table needs any more, and log entries older than 30 days that checkpoints replace
+    Vacuum {
+        /// Keep files that were written or removed since: 7d or more
+        #[arg(long, default_value = "7d", value_name = "DURATION")]
+        older_than: String,
+        /// Say what would be deleted, and delete nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Allow less than 7d: rows are lost if anything is writing to the lake meanwhile
+        #[arg(long)]
+        force: bool,
+    },
 }

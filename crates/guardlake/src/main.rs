@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod failure;
+mod metrics;
 mod output;
 mod settings;
 mod wire_up;

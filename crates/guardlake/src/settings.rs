@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) sql: FolderSettings,
     /// Your own rules, instead of the built-in ones.
     pub(crate) rules: FolderSettings,
+    /// Metrics for Prometheus.
+    pub(crate) metrics: MetricsSettings,
     /// What is logged on standard error.
     pub(crate) log: LogSettings,
 }
@@ -39,8 +41,12 @@ pub(crate) struct LakeSettings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StreamSettings {
-    /// Its name.
+    /// Its name, NAME@REGION or its ARN; several with commas between them.
     pub(crate) name: Option<String>,
+    /// Where to begin with a stream that the lake knows nothing of: `oldest`, `newest` or a time.
+    pub(crate) start: Option<String>,
+    /// Read by enhanced fan-out, as the consumer of this name, which is registered if need be. Without it shards are polled.
+    pub(crate) fan_out: Option<String>,
 }
 
 /// `ingest:`
@@ -53,6 +59,12 @@ pub(crate) struct IngestSettings {
     pub(crate) max_rows: Option<usize>,
     /// Commit when a batch has this many bytes of JSON.
     pub(crate) max_bytes: Option<usize>,
+    /// Bytes of replies from Kinesis that may be held or asked for at once.
+    pub(crate) memory: Option<usize>,
+    /// Share the shards with other workers on the same lake.
+    pub(crate) share: Option<bool>,
+    /// How long a worker may be silent before others take its shards: `30s`.
+    pub(crate) lease_ttl: Option<String>,
 }
 
 /// `sql:` and `rules:`
@@ -61,6 +73,14 @@ pub(crate) struct IngestSettings {
 pub(crate) struct FolderSettings {
     /// A folder.
     pub(crate) dir: Option<PathBuf>,
+}
+
+/// `metrics:`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MetricsSettings {
+    /// Where Prometheus may ask for metrics: `127.0.0.1:9464`. Without it nothing listens.
+    pub(crate) listen: Option<String>,
 }
 
 /// `log:`
@@ -75,13 +95,19 @@ pub(crate) struct LogSettings {
 type Set = fn(&mut Settings, String) -> Result<(), String>;
 
 /// Every key that can be set, with how it is set from text.
-const KEYS: [(&str, Set); 9] = [
+const KEYS: [(&str, Set); 15] = [
     ("lake.uri", |s, v| set(&mut s.lake.uri, v)),
     ("lake.retention", |s, v| set(&mut s.lake.retention, v)),
     ("stream.name", |s, v| set(&mut s.stream.name, v)),
+    ("stream.start", |s, v| set(&mut s.stream.start, v)),
+    ("stream.fan_out", |s, v| set(&mut s.stream.fan_out, v)),
     ("ingest.max_age", |s, v| set(&mut s.ingest.max_age, v)),
     ("ingest.max_rows", |s, v| set(&mut s.ingest.max_rows, v)),
     ("ingest.max_bytes", |s, v| set(&mut s.ingest.max_bytes, v)),
+    ("ingest.memory", |s, v| set(&mut s.ingest.memory, v)),
+    ("ingest.share", |s, v| set(&mut s.ingest.share, v)),
+    ("ingest.lease_ttl", |s, v| set(&mut s.ingest.lease_ttl, v)),
+    ("metrics.listen", |s, v| set(&mut s.metrics.listen, v)),
     ("sql.dir", |s, v| set(&mut s.sql.dir, v)),
     ("rules.dir", |s, v| set(&mut s.rules.dir, v)),
     ("log.level", |s, v| set(&mut s.log.level, v)),

@@ -1,5 +1,7 @@
 //! The only file that names concrete adapters: AWS clients, the clock, the log, the lake's address.
 
+use std::time::Duration;
+
 use aws_config::BehaviorVersion;
 use lake::Lake;
 use tracing_subscriber::EnvFilter;
@@ -46,9 +48,18 @@ pub(crate) async fn s3() -> aws_sdk_s3::Client {
     )
 }
 
-/// A client of Kinesis.
-pub(crate) async fn kinesis() -> aws_sdk_kinesis::Client {
-    aws_sdk_kinesis::Client::new(&aws().await)
+/// A client of Kinesis, in a Region of its own if one is named. No call may hang: a connection that is made but dead is given
+/// up. (What is pushed by a subscription comes after its call has answered.)
+pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {
+    let mut config = aws_sdk_kinesis::config::Builder::from(&aws().await);
+    if let Some(region) = region {
+        config = config.region(aws_sdk_kinesis::config::Region::new(region));
+    }
+    let timeouts = aws_sdk_kinesis::config::timeout::TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .build();
+    aws_sdk_kinesis::Client::from_conf(config.timeout_config(timeouts).build())
 }
 
 /// The lake's address, or what to do about its absence.

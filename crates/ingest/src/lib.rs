@@ -1,19 +1,20 @@
 //! Carries records from Kinesis, files or S3 exports into the lake.
 //!
 //! The cast: [`find_sources`] turns what a user typed into [`Source`]s; [`load`] reads them with all cores; [`consume`]
-//! follows a Kinesis stream, its positions in the same commits as its rows. [`Progress`] can be watched meanwhile.
+//! follows Kinesis streams ([`kinesis`] is what it asks of them), their positions in the same commits as their rows.
+//! [`Progress`] can be watched meanwhile.
 
 mod bytes_in;
 mod consumer;
 mod error;
 pub mod kinesis;
+mod kpl;
 mod load;
 mod options;
 mod progress;
-mod shards;
 mod sources;
 
-pub use consumer::{StreamOptions, consume};
+pub use consumer::consume;
 pub use error::IngestError;
 pub use load::{LoadOptions, Loaded, load};
 pub use options::{ConsumerOptions, Followed, LeaseOptions, Pace, Start};

@@ -9,8 +9,8 @@ use alerts::{Alert, AlertEvent, Event, Group, Rule, fold, plan};
 use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
 
 use crate::evaluate::{Fired, evaluate};
-use crate::rules;
 use crate::session::Session;
+use crate::{gaps, rules};
 
 /// How often somebody else may write to the log first.
 const ATTEMPTS: u32 = 20;
@@ -52,6 +52,8 @@ impl Report {
 /// Evaluates rules over what `session` sees of `lake` and brings the alert log in line, in one commit that also says how far
 /// each rule has seen. `now` and `max_age` are UTC microseconds: an alert whose last match is older than `now - max_age` is
 /// logged as historic.
+///
+/// A gap in a stream opens an alert too, with no rule needed.
 ///
 /// A rule that has seen the session's version of `findings` is skipped. When somebody else writes to the log meanwhile, it is
 /// read and planned on again.
@@ -96,11 +98,13 @@ pub async fn run_alerts(
     for _ in 0..ATTEMPTS {
         let planned_on = lake.alert_log_version().await?;
         let alerts = fold(lake.alert_events().await?);
+        let opened = gaps::open(&lake.gaps().await?, &alerts, now, findings_version, max_age);
         let events: Vec<AlertEvent> = measured
             .iter()
             .flat_map(|(rule, fired)| {
                 plan_rule(rule, fired, &alerts, now, findings_version, max_age)
             })
+            .chain(opened)
             .collect();
         match lake
             .append_alert_events(planned_on, &events, &evaluated)

@@ -10,8 +10,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, LogicalType, ZstdLevel};
-use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::metadata::{ParquetMetaData, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value, json};
@@ -63,7 +63,46 @@ impl FileWriter {
         schema: SchemaRef,
         partition: Vec<(String, String)>,
     ) -> Result<FileWriter, LakeError> {
-        let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties(table)))?;
+        FileWriter::with(table, schema, partition, properties(table).build())
+    }
+
+    /// The same for rows that come sorted by the columns `sorted_by` (ascending, nulls first), with bloom filters on those
+    /// of `blooms`.
+    pub(crate) fn sorted(
+        table: Table,
+        schema: SchemaRef,
+        partition: Vec<(String, String)>,
+        sorted_by: &[&str],
+        blooms: &[&str],
+    ) -> Result<FileWriter, LakeError> {
+        let mut builder = properties(table);
+        for column in blooms {
+            let path = ColumnPath::from(*column);
+            builder = builder
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_max_ndv(path, ROW_GROUP_ROWS as u64);
+        }
+        // A list has one leaf too, so leaves and columns count alike.
+        let place = |column: &&str| schema.index_of(column).map(|index| index as i32);
+        let mut order = Vec::new();
+        for column_idx in sorted_by.iter().map(place) {
+            order.push(SortingColumn {
+                column_idx: column_idx?,
+                descending: false,
+                nulls_first: true,
+            });
+        }
+        let properties = builder.set_sorting_columns(Some(order)).build();
+        FileWriter::with(table, schema, partition, properties)
+    }
+
+    fn with(
+        table: Table,
+        schema: SchemaRef,
+        partition: Vec<(String, String)>,
+        properties: WriterProperties,
+    ) -> Result<FileWriter, LakeError> {
+        let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
         Ok(FileWriter {
             table,
             partition,
@@ -119,7 +158,7 @@ pub(crate) fn single(
 
 /// zstd level 1: on findings it is faster than 3 and no larger (`facts/performance.md` section 0). Columns whose values
 /// hardly repeat skip the dictionary; only columns that prune get page statistics.
-fn properties(table: Table) -> WriterProperties {
+fn properties(table: Table) -> WriterPropertiesBuilder {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
         .set_created_by(concat!("guardlake ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -140,7 +179,7 @@ fn properties(table: Table) -> WriterProperties {
     ] {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
-    builder.build()
+    builder
 }
 
 /// Delta's per-file statistics from those in the Parquet footer. Text bounds are cut there at 64 bytes, still as bounds.

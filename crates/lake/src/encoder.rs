@@ -2,7 +2,7 @@
 //! as they come. One encoder a thread; all encoders of a writer share what has been seen.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use finding::{Finding, Reject, VersionHash};
@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 use tokio::runtime::Handle;
 
 use crate::data_file::{DataFile, FileWriter};
-use crate::log::Ledger;
+use crate::log::{Add, Ledger, replay};
 use crate::read;
 use crate::rows::{Provenance, Rows, file_schema};
 use crate::seen::{Day, Insert, Seen};
@@ -62,23 +62,58 @@ impl Shared {
     }
 
     /// Loads what the lake has of a day. Files that arrive meanwhile are read too.
+    ///
+    /// A file that is gone was rewritten and then vacuumed: its rows are in another one, which the log names.
     async fn load(&self, day: Day) -> Result<(), LakeError> {
-        let mut read_files = 0;
+        let mut loaded: HashSet<String> = HashSet::new();
         loop {
             let paths = self.files().get(&day).cloned().unwrap_or_default();
-            if paths.len() == read_files && self.seen().is_loaded(day) {
+            let new: Vec<String> = paths.into_iter().filter(|p| !loaded.contains(p)).collect();
+            if new.is_empty() && self.seen().is_loaded(day) {
                 return Ok(());
             }
-            let versions = read::version_set(
-                &self.store,
-                &self.uri,
-                &paths[read_files.min(paths.len())..],
-            )
-            .await?;
-            read_files = paths.len();
-            self.seen().load(day, versions);
+            match read::version_set(&self.store, &self.uri, &new).await {
+                Ok(versions) => {
+                    loaded.extend(new);
+                    self.seen().load(day, versions);
+                }
+                Err(gone) if gone.is_not_found() => {
+                    self.look_again().await?;
+                    let paths = self.files().get(&day).cloned().unwrap_or_default();
+                    if new.iter().all(|path| paths.contains(path)) {
+                        return Err(gone);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
+
+    /// Takes the files of each day from the log as it is now. That may be later than the writer has followed: what others
+    /// stored since is a duplicate all the same, and the writer will learn of it when it commits.
+    async fn look_again(&self) -> Result<(), LakeError> {
+        if let Some(replay) = replay::load(self.store.as_ref(), &self.uri).await? {
+            *self.files() = files_by_day(replay.state.files.values());
+        }
+        Ok(())
+    }
+}
+
+/// Paths of data files by the day that they are of.
+pub(crate) fn files_by_day<'a>(files: impl Iterator<Item = &'a Add>) -> HashMap<Day, Vec<String>> {
+    let mut days: HashMap<Day, Vec<String>> = HashMap::new();
+    for add in files {
+        if let Some(day) = day_of_file(add) {
+            days.entry(day).or_default().push(add.path.clone());
+        }
+    }
+    days
+}
+
+/// The day that a data file is of.
+pub(crate) fn day_of_file(add: &Add) -> Option<Day> {
+    let value = add.partition_values.get("event_date")?;
+    value.as_deref().and_then(day_from_text)
 }
 
 /// What became of a finding.

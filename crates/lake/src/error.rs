@@ -63,6 +63,21 @@ pub enum LakeError {
         /// Which position.
         what: String,
     },
+    /// The log was cleaned up past the version that this writer stands on: open it anew. Nothing was written.
+    #[error(
+        "the log of `{uri}` has been cleaned up past version {version}, which is too old to go on from"
+    )]
+    LeftBehind {
+        /// The table's URI.
+        uri: String,
+        /// Where the writer stands.
+        version: i64,
+    },
+    /// Files were to be deleted sooner than slow writers and readers allow: fix the argument.
+    #[error(
+        "files that were written or removed less than 7 days ago may be in use: ask for that only when nobody else is at work"
+    )]
+    Retention,
     /// Others kept winning the next version: retry later.
     #[error(
         "gave up committing to `{uri}` after {attempts} attempts: other writers kept coming first"
@@ -78,6 +93,17 @@ pub enum LakeError {
 impl LakeError {
     /// Whether the address or configuration is to blame, rather than the world.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, LakeError::Address { .. } | LakeError::Missing { .. })
+        matches!(
+            self,
+            LakeError::Address { .. } | LakeError::Missing { .. } | LakeError::Retention
+        )
+    }
+
+    /// Whether something that should be read is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        let LakeError::Store { source, .. } = self else {
+            return false;
+        };
+        matches!(source, object_store::Error::NotFound { .. })
     }
 }

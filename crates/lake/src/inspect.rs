@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{Array, AsArray};
 use finding::VersionHash;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use crate::encoder::day_from_text;
 use crate::log::{Ledger, TableLog};
-use crate::position::{self, Position, SequenceNumber, ShardKey};
+use crate::position::{self, Position, ShardKey};
 use crate::writer::txn_prefix;
-use crate::{Lake, LakeError, Table, read};
+use crate::{Lake, LakeError, Table, read, upkeep};
 
 /// What a table holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,16 +83,21 @@ impl Lake {
     }
 
     /// Reads every file's identities and every commit's ledger, and says what does not fit:
-    /// a file that is missing or has another size or row count; a version stored twice; a row past its shard's position;
+    /// a file that is missing or has another size or row count; a checkpoint that other readers stumble over; a version stored twice; a row past its shard's position;
     /// a ledger that does not balance; rows that no ledger counted.
     pub async fn verify(&self) -> Result<Verified, LakeError> {
         let mut found = Verified::default();
         for table in Table::ALL {
             let log = self.log(table).await?;
             self.verify_files(&log, table, &mut found).await?;
+            let stumbles = upkeep::stumbles(log.store(), log.uri()).await?;
+            found.problems.extend(stumbles.into_iter().map(|stumble| {
+                let name = table.name();
+                format!("{name}: {} (`lake vacuum` takes it away)", stumble.what)
+            }));
             if table == Table::Findings {
                 self.verify_versions(&log, &mut found).await?;
-                self.verify_positions(&log, &mut found).await?;
+                self.verify_positions(&mut found).await;
                 self.verify_ledger(&log, &mut found).await?;
             }
         }
@@ -193,58 +197,27 @@ impl Lake {
         Ok(())
     }
 
-    async fn verify_positions(
-        &self,
-        log: &TableLog,
-        found: &mut Verified,
-    ) -> Result<(), LakeError> {
-        let mut newest: HashMap<ShardKey, SequenceNumber> = HashMap::new();
-        for path in log.state().files.keys() {
-            let names = ["source", "shard_id", "sequence_number"];
-            // An unreadable file is a problem already named.
-            let Ok(batches) = read::columns(&log.shared_store(), log.uri(), path, &names).await
-            else {
-                continue;
+    async fn verify_positions(&self, found: &mut Verified) {
+        let checks = match self.check_positions().await {
+            Ok(checks) => checks,
+            Err(error) => {
+                found.problems.push(format!("findings: positions: {error}"));
+                return;
+            }
+        };
+        for check in checks.iter().filter(|check| !check.holds()) {
+            let number = |position: &Option<Position>| {
+                let number = position.as_ref()?.sequence_number.as_ref()?;
+                Some(number.to_string())
             };
-            for batch in &batches {
-                let text = |index: usize| batch.column(index).as_string::<i32>();
-                for row in (0..batch.num_rows()).filter(|row| text(1).is_valid(*row)) {
-                    let Some(number) = SequenceNumber::parse(text(2).value(row)) else {
-                        found.problems.push(format!(
-                            "findings: {path}: `{}` is no sequence number",
-                            text(2).value(row)
-                        ));
-                        continue;
-                    };
-                    let shard = ShardKey {
-                        source: text(0).value(row).to_owned(),
-                        shard_id: text(1).value(row).to_owned(),
-                    };
-                    let entry = newest.entry(shard).or_default();
-                    if number > *entry {
-                        *entry = number;
-                    }
-                }
-            }
+            found.problems.push(format!(
+                "findings: {} of {} holds row {:?}, past its position {:?}",
+                check.shard.shard_id,
+                check.shard.source,
+                number(&check.newest_row),
+                number(&check.position)
+            ));
         }
-        let state = log.state();
-        for (shard, number) in newest {
-            let position = Position::from_txns(&state.txns, &txn_prefix(&state.table_id), &shard);
-            if !position
-                .as_ref()
-                .is_some_and(|position| position.covers(&number, 0))
-            {
-                found.problems.push(format!(
-                    "findings: {} of {} holds row {number}, past its position {:?}",
-                    shard.shard_id,
-                    shard.source,
-                    position
-                        .and_then(|p| p.sequence_number)
-                        .map(|number| number.to_string())
-                ));
-            }
-        }
-        Ok(())
     }
 
     async fn verify_ledger(&self, log: &TableLog, found: &mut Verified) -> Result<(), LakeError> {
@@ -264,7 +237,8 @@ impl Lake {
                     "findings: the ledger of version {version} does not balance: {ledger:?}"
                 ));
             }
-            let rows: u64 = commit.adds.iter().filter_map(|add| add.rows()).sum();
+            let new = commit.adds.iter().filter(|add| add.data_change);
+            let rows: u64 = new.filter_map(|add| add.rows()).sum();
             if rows != ledger.committed {
                 found.problems.push(format!(
                     "findings: version {version} added {rows} rows, its ledger says {}",

@@ -9,20 +9,17 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::{StructField, StructType};
 use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
-use deltalake::protocol::checkpoints;
 use deltalake::{DeltaTable, DeltaTableError};
 use object_store::ObjectStore;
 use tokio::sync::Mutex;
 
 use crate::log::{Change, Outcome, TableLog};
 use crate::tables::alert_log;
+use crate::upkeep::CHECKPOINT_EVERY;
 use crate::writer::{Writer, WriterOptions, rows_txn};
 use crate::{
     AccountRow, LakeError, Location, SourceRow, Surroundings, Table, data_file, read, tables,
 };
-
-/// Commits between checkpoints of a table's log.
-const CHECKPOINT_EVERY: i64 = 100;
 
 /// A lake. Cheap to clone; clones share their open tables.
 #[derive(Clone)]
@@ -86,7 +83,7 @@ impl Lake {
         }
         let store = location.log_store(Table::Findings, false)?;
         let url = location.table_url(Table::Findings).to_string();
-        if TableLog::open(&store, &url, &Surroundings::default())
+        if TableLog::open(Table::Findings, &store, &url, &Surroundings::default())
             .await?
             .is_none()
         {
@@ -125,6 +122,11 @@ impl Lake {
                 readers: Mutex::default(),
             }),
         })
+    }
+
+    /// A folder next to the tables, with its URL for messages.
+    pub(crate) fn folder(&self, name: &str) -> Result<(Arc<dyn ObjectStore>, String), LakeError> {
+        self.inner.location.folder(name)
     }
 
     /// The clock and the names of this lake.
@@ -213,10 +215,13 @@ impl Lake {
             adds: vec![file.add],
             ..Change::default()
         };
-        if let Outcome::Committed(version) = log.commit(change).await? {
-            self.after_commit(table, version);
+        // Only a change of the table itself refuses this; then it is looked at again.
+        loop {
+            if let Outcome::Committed(version) = log.commit(change.clone()).await? {
+                self.after_commit(table, version);
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// The whole alert log, in the order in which it was written.
@@ -322,7 +327,7 @@ impl Lake {
 
     pub(crate) async fn log(&self, table: Table) -> Result<TableLog, LakeError> {
         let uri = self.table_url(table);
-        TableLog::open(&self.inner.stores[&table], &uri, self.surroundings())
+        TableLog::open(table, &self.inner.stores[&table], &uri, self.surroundings())
             .await?
             .ok_or_else(|| LakeError::Missing {
                 uri: self.uri().to_owned(),
@@ -345,31 +350,19 @@ impl Lake {
         adds.sort_by(|a, b| (a.modification_time, &a.path).cmp(&(b.modification_time, &b.path)));
         let mut batches = Vec::new();
         for add in adds {
-            batches.extend(read::columns(&log.shared_store(), log.uri(), &add.path, &names).await?);
+            batches.extend(
+                read::columns(&log.shared_store(), log.uri(), table, &add.path, &names).await?,
+            );
         }
         Ok(batches)
     }
 
-    /// Writes a checkpoint in the background now and then, so that opening stays quick. A failure costs only time.
-    pub(crate) fn after_commit(&self, table: Table, version: i64) {
-        if !self.surroundings().checkpoints || version == 0 || version % CHECKPOINT_EVERY != 0 {
-            return;
-        }
-        let lake = self.clone();
-        tokio::spawn(async move {
-            let written = match lake.reader(table).await {
-                Ok(delta) => checkpoints::create_checkpoint(&delta, None)
-                    .await
-                    .map_err(|e| lake.delta(table, "write a checkpoint", e)),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = written {
-                tracing::warn!(table = table.name(), version, %error, "checkpoint was not written");
-            }
-        });
+    /// The store at a table's root.
+    pub(crate) fn store(&self, table: Table) -> Arc<dyn ObjectStore> {
+        self.inner.stores[&table].object_store(None)
     }
 
-    async fn reader(&self, table: Table) -> Result<DeltaTable, LakeError> {
+    pub(crate) async fn reader(&self, table: Table) -> Result<DeltaTable, LakeError> {
         let mut readers = self.inner.readers.lock().await;
         let delta = match readers.remove(&table) {
             Some(mut delta) => {
@@ -392,7 +385,7 @@ impl Lake {
         Ok(delta)
     }
 
-    fn delta(&self, table: Table, doing: &str, source: DeltaTableError) -> LakeError {
+    pub(crate) fn delta(&self, table: Table, doing: &str, source: DeltaTableError) -> LakeError {
         LakeError::Delta {
             doing: doing.to_owned(),
             uri: self.table_url(table),
@@ -408,7 +401,10 @@ async fn create_if_missing(
     surroundings: &Surroundings,
 ) -> Result<(), LakeError> {
     let uri = location.table_url(table).to_string();
-    if TableLog::open(store, &uri, surroundings).await?.is_some() {
+    if TableLog::open(table, store, &uri, surroundings)
+        .await?
+        .is_some()
+    {
         return Ok(());
     }
     let schema: StructType = table.schema().as_ref().try_into_kernel()?;
@@ -423,7 +419,7 @@ async fn create_if_missing(
     match created {
         Ok(_) => Ok(()),
         // Somebody else may have made it at the same moment.
-        Err(source) => match TableLog::open(store, &uri, surroundings).await? {
+        Err(source) => match TableLog::open(table, store, &uri, surroundings).await? {
             Some(_) => Ok(()),
             None => Err(LakeError::Delta {
                 doing: "make the table".to_owned(),

@@ -111,23 +111,36 @@ impl Location {
             .flatten()
     }
 
+    /// A folder next to the tables, with its URL for messages.
+    pub(crate) fn folder(&self, name: &str) -> Result<(Arc<dyn ObjectStore>, String), LakeError> {
+        let mut url = self.root.clone();
+        url.set_path(&format!("{}{name}/", self.root.path()));
+        Ok((
+            self.open(&url, name, true)?.object_store(None),
+            url.to_string(),
+        ))
+    }
+
     /// The store at a table's root. On disk the folder is made first: object_store wants it to exist.
     pub(crate) fn log_store(&self, table: Table, make: bool) -> Result<LogStoreRef, LakeError> {
-        let url = self.table_url(table);
+        self.open(&self.table_url(table), table.name(), make)
+    }
+
+    fn open(&self, url: &Url, name: &str, make: bool) -> Result<LogStoreRef, LakeError> {
         if let (true, Some(root)) = (make, self.local_path()) {
-            let path = root.join(table.name());
+            let path = root.join(name);
             std::fs::create_dir_all(&path).map_err(|e| LakeError::Address {
                 uri: self.shown.clone(),
                 reason: format!("the folder {} cannot be made: {e}", path.display()),
             })?;
         }
         let config = StorageConfig::parse_options(self.options())
-            .map_err(|source| self.delta(&url, "read storage options", source))?;
+            .map_err(|source| self.delta(url, "read storage options", source))?;
         let opened = match &self.store {
-            Some(store) => logstore_with(store.clone(), &url, config),
-            None => logstore_for(&url, config),
+            Some(store) => logstore_with(store.clone(), url, config),
+            None => logstore_for(url, config),
         };
-        opened.map_err(|source| self.delta(&url, "open the store", source))
+        opened.map_err(|source| self.delta(url, "open the store", source))
     }
 
     fn delta(&self, url: &Url, doing: &str, source: deltalake::DeltaTableError) -> LakeError {

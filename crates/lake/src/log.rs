@@ -5,29 +5,40 @@
 //! conditional PUT of version n+1 and nothing else. Whoever loses reads what won and decides (`facts/kinesis-delta.md` 3).
 
 mod action;
-mod replay;
+pub(crate) mod replay;
+mod shape;
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use deltalake::logstore::LogStoreRef;
+use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde_json::Value;
 
 pub use action::Ledger;
-pub(crate) use action::{Add, Followed};
+pub(crate) use action::{Add, Followed, Remove};
 
-use crate::{LakeError, Surroundings};
+use crate::{LakeError, Surroundings, Table};
+use shape::{Metadata, Protocol};
 
 /// How often one commit is tried before giving up.
 const MAX_ATTEMPTS: u32 = 30;
+/// UTC microseconds. A log that was last looked at longer ago than this may have been cleaned up meanwhile, so that an
+/// absent version no longer means a free one. Far below what clean-up keeps.
+const STALE: i64 = crate::upkeep::LOG_RETENTION / 30;
 
 /// A table's log, followed through `version`.
 pub(crate) struct TableLog {
+    table: Table,
     store: std::sync::Arc<dyn ObjectStore>,
     uri: String,
     state: State,
+    /// Why nothing may be written, since another writer changed the table.
+    refusal: Option<String>,
+    /// When the log was last known to end at the state's version: UTC microseconds.
+    looked_at: i64,
     surroundings: Surroundings,
 }
 
@@ -42,6 +53,31 @@ pub(crate) struct State {
     pub(crate) txns: HashMap<String, i64>,
     /// Active files: path to add action.
     pub(crate) files: HashMap<String, Add>,
+    metadata: Metadata,
+    protocol: Protocol,
+}
+
+impl State {
+    fn apply(&mut self, commit: &Followed) {
+        self.version = commit.version;
+        self.txns.extend(commit.txns.iter().cloned());
+        self.replace_files(&commit.removes, &commit.adds);
+        if let Some(metadata) = &commit.metadata {
+            self.table_id.clone_from(&metadata.id);
+            self.metadata = metadata.clone();
+        }
+        if let Some(protocol) = &commit.protocol {
+            self.protocol = protocol.clone();
+        }
+    }
+
+    fn replace_files(&mut self, removes: &[Remove], adds: &[Add]) {
+        for remove in removes {
+            self.files.remove(&remove.path);
+        }
+        let adds = adds.iter().map(|add| (add.path.clone(), add.clone()));
+        self.files.extend(adds);
+    }
 }
 
 /// What to append.
@@ -49,33 +85,63 @@ pub(crate) struct State {
 pub(crate) struct Change {
     /// Files to add.
     pub(crate) adds: Vec<Add>,
+    /// Files to take out. A commit of another writer that takes one of them out refuses this one.
+    pub(crate) removes: Vec<Remove>,
     /// Application transactions to set. A commit of another writer that sets one of them refuses this one.
     pub(crate) txns: Vec<(String, i64)>,
     /// Goes into `commitInfo` under `guardlake`.
     pub(crate) info: Value,
+    /// What readers of the history see.
+    pub(crate) operation: Operation,
+}
+
+/// What a commit does, in the words of Delta's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Operation {
+    /// Rows are added: `WRITE`.
+    #[default]
+    Append,
+    /// The same rows in other files: `OPTIMIZE`.
+    Rewrite,
+}
+
+impl Change {
+    fn is_refused_by(&self, winner: &Followed) -> bool {
+        let same_txn = |(id, _): &(String, i64)| self.txns.iter().any(|(own, _)| own == id);
+        let same_file = |path: &str| self.removes.iter().any(|own| own.path == path);
+        winner.metadata.is_some()
+            || winner.protocol.is_some()
+            || winner.txns.iter().any(same_txn)
+            || winner.removes.iter().any(|remove| same_file(&remove.path))
+    }
 }
 
 /// How a commit ended.
 pub(crate) enum Outcome {
     /// It is version n.
     Committed(i64),
-    /// Others committed first and set one of our ids. Their commits have been followed; nothing of ours was written.
+    /// Others committed first and set one of our ids, took one of our files or changed the table. Their commits have been followed; nothing of ours was written.
     Overtaken(Vec<Followed>),
 }
 
 impl TableLog {
     /// Replays the log. `None` when there is no table.
     pub(crate) async fn open(
+        table: Table,
         log_store: &LogStoreRef,
         uri: &str,
         surroundings: &Surroundings,
     ) -> Result<Option<TableLog>, LakeError> {
         let store = log_store.object_store(None);
-        let state = replay::load(store.as_ref(), uri).await?;
-        Ok(state.map(|state| TableLog {
+        let looked_at = (surroundings.now)();
+        let replay = replay::load(store.as_ref(), uri).await?;
+        Ok(replay.map(|replay| TableLog {
+            table,
             store,
             uri: uri.to_owned(),
-            state,
+            refusal: shape::refusal(table, &replay.state.metadata, &replay.state.protocol),
+            state: replay.state,
+            looked_at,
             surroundings: surroundings.clone(),
         }))
     }
@@ -103,11 +169,54 @@ impl TableLog {
     /// Follows other writers' commits up to the newest; returns them in order.
     pub(crate) async fn follow(&mut self) -> Result<Vec<Followed>, LakeError> {
         let mut followed = Vec::new();
+        let now = (self.surroundings.now)();
         while let Some(commit) = self.read(self.state.version + 1).await? {
             self.apply(&commit);
             followed.push(commit);
         }
+        self.refuse_if_left_behind(now).await?;
+        self.looked_at = now;
         Ok(followed)
+    }
+
+    /// Why nothing may be written now: another writer has changed the table.
+    pub(crate) fn refuse_unusable(&self) -> Result<(), LakeError> {
+        match &self.refusal {
+            None => Ok(()),
+            Some(reason) => Err(LakeError::Damaged {
+                what: format!("the schema of version {}", self.state.version),
+                uri: self.uri.clone(),
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    /// The next version is absent when nobody has written it, but also when it was written and cleaned up since: a commit
+    /// there would lie below the newest checkpoint, where nobody reads it.
+    async fn refuse_if_left_behind(&self, now: i64) -> Result<(), LakeError> {
+        if now - self.looked_at < STALE {
+            return Ok(());
+        }
+        let version = self.state.version;
+        let folder = Path::from("_delta_log");
+        let later: Vec<_> = self
+            .store
+            .list_with_offset(Some(&folder), &commit_path(version))
+            .try_collect()
+            .await
+            .map_err(|source| self.store_error("list the log".to_owned(), source))?;
+        let next = commit_path(version + 1);
+        let is_later = |name: &str| replay::version_of(name).is_some_and(|later| later > version);
+        let passed = later
+            .iter()
+            .any(|o| o.location.filename().is_some_and(is_later));
+        if passed && !later.iter().any(|object| object.location == next) {
+            return Err(LakeError::LeftBehind {
+                uri: self.uri.clone(),
+                version,
+            });
+        }
+        Ok(())
     }
 
     /// Appends a change at the next version, by compare-and-swap.
@@ -119,7 +228,10 @@ impl TableLog {
         let now_ms = self.surroundings.now_ms();
         let bytes = Bytes::from(action::encode(&change, &nonce, now_ms));
         let mut overtaken = Vec::new();
+        self.refuse_if_left_behind((self.surroundings.now)())
+            .await?;
         for attempt in 0..MAX_ATTEMPTS {
+            self.refuse_unusable()?;
             let version = self.state.version + 1;
             let put = self.put(version, bytes.clone()).await;
             if put.is_ok() {
@@ -133,14 +245,11 @@ impl TableLog {
                 }
                 Some(winner) => {
                     self.apply(&winner);
-                    let touched = winner.replaces_table
-                        || winner
-                            .txns
-                            .iter()
-                            .any(|(id, _)| change.txns.iter().any(|(own, _)| own == id));
+                    let before = overtaken.len();
                     overtaken.push(winner);
-                    if touched {
-                        overtaken.extend(self.follow().await?);
+                    // All of them at once: a slow change would never catch up one attempt at a time.
+                    overtaken.extend(self.follow().await?);
+                    if overtaken[before..].iter().any(|w| change.is_refused_by(w)) {
                         return Ok(Outcome::Overtaken(overtaken));
                     }
                 }
@@ -203,28 +312,20 @@ impl TableLog {
     }
 
     fn apply(&mut self, commit: &Followed) {
-        self.state.version = commit.version;
-        self.state.txns.extend(commit.txns.iter().cloned());
-        for path in &commit.removes {
-            self.state.files.remove(path);
+        self.state.apply(commit);
+        if commit.metadata.is_some() || commit.protocol.is_some() {
+            let State {
+                metadata, protocol, ..
+            } = &self.state;
+            self.refusal = shape::refusal(self.table, metadata, protocol);
         }
-        self.state.files.extend(
-            commit
-                .adds
-                .iter()
-                .map(|add| (add.path.clone(), add.clone())),
-        );
     }
 
     fn adopt(&mut self, version: i64, change: &Change) {
+        self.looked_at = (self.surroundings.now)();
         self.state.version = version;
         self.state.txns.extend(change.txns.iter().cloned());
-        self.state.files.extend(
-            change
-                .adds
-                .iter()
-                .map(|add| (add.path.clone(), add.clone())),
-        );
+        self.state.replace_files(&change.removes, &change.adds);
     }
 
     /// Waits longer each time, and not the same time as others do: 10 ms doubling to 2 s, the half of it by chance.

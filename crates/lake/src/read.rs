@@ -3,25 +3,29 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Int64Type, Schema, TimestampMicrosecondType};
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 use finding::{FindingKey, VersionHash};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::errors::ParquetError;
 
-use crate::LakeError;
 use crate::seen::Versions;
+use crate::{LakeError, Table};
 
 /// Files read side by side.
 const CONCURRENCY: usize = 8;
 
-/// The named columns of a data file, as batches whose columns are in the order asked for.
+/// The named columns of a data file, as batches whose columns are in the order asked for and have the table's types.
 pub(crate) async fn columns(
     store: &Arc<dyn ObjectStore>,
     uri: &str,
+    table: Table,
     path: &str,
     names: &[&str],
 ) -> Result<Vec<RecordBatch>, LakeError> {
@@ -31,22 +35,42 @@ pub(crate) async fn columns(
         reason,
     };
     let location = Path::from_url_path(path).map_err(|e| damaged(e.to_string()))?;
+    let unreadable = |error: ParquetError| unreadable(path, uri, error);
     let builder = ParquetRecordBatchStreamBuilder::new(object(store.clone(), location))
         .await
-        .map_err(|e| damaged(e.to_string()))?;
+        .map_err(unreadable)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
-    let stream = builder
-        .with_projection(mask)
-        .build()
-        .map_err(|e| damaged(e.to_string()))?;
-    let batches: Vec<RecordBatch> = stream
-        .try_collect()
-        .await
-        .map_err(|e| damaged(e.to_string()))?;
+    let stream = builder.with_projection(mask).build().map_err(unreadable)?;
+    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(unreadable)?;
+    let table = table.schema();
+    let fields = names
+        .iter()
+        .map(|name| table.field_with_name(name).cloned());
+    let schema = Arc::new(Schema::new(fields.collect::<Result<Vec<_>, _>>()?));
     batches
         .iter()
-        .map(|batch| in_order(batch, names).map_err(|e| damaged(e.to_string())))
+        .map(|batch| fitted(batch, &schema).map_err(|e| damaged(e.to_string())))
         .collect()
+}
+
+/// What the store would not give is to be asked for again; bytes that make no sense are to be repaired.
+fn unreadable(path: &str, uri: &str, error: ParquetError) -> LakeError {
+    let damaged = |reason: String| LakeError::Damaged {
+        what: path.to_owned(),
+        uri: uri.to_owned(),
+        reason,
+    };
+    match error {
+        ParquetError::External(error) => match error.downcast::<object_store::Error>() {
+            Ok(source) => LakeError::Store {
+                doing: format!("read {path}"),
+                uri: uri.to_owned(),
+                source: *source,
+            },
+            Err(error) => damaged(error.to_string()),
+        },
+        error => damaged(error.to_string()),
+    }
 }
 
 #[expect(
@@ -60,22 +84,25 @@ fn object(
     parquet::arrow::async_reader::ParquetObjectReader::new(store, location)
 }
 
-fn in_order(batch: &RecordBatch, names: &[&str]) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let indices = names
-        .iter()
-        .map(|name| batch.schema().index_of(name))
-        .collect::<Result<Vec<_>, _>>()?;
-    let schema = batch.schema();
-    let fields = indices
-        .iter()
-        .map(|index| schema.field(*index).clone())
-        .collect::<Vec<_>>();
-    let arrays = indices
-        .iter()
-        .map(|index| batch.column(*index).clone())
-        .collect();
+/// The batch with the columns of `schema`: by name, in its types, null where there is none. Other writers spell the same
+/// column differently: delta-rs rewrites text as views.
+pub(crate) fn fitted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let strict = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let column = |field: &Arc<Field>| match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
+        Some(column) => cast_with_options(column, field.data_type(), &strict),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    };
+    let columns = schema.fields().iter().map(column);
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+    RecordBatch::try_new_with_options(
+        schema.clone(),
+        columns.collect::<Result<Vec<_>, _>>()?,
+        &options,
+    )
 }
 
 /// The versions that data files of `findings` hold, file by file in row order.
@@ -121,13 +148,13 @@ async fn versions_of_file(
         "count",
         "wire_shape",
     ];
-    let batches = columns(store, uri, path, &names).await?;
+    let batches = columns(store, uri, Table::Findings, path, &names).await?;
     let incomplete = batches
         .iter()
         .any(|b| b.column(3).null_count() + b.column(4).null_count() > 0);
     // `raw` is most of a file: it is read only when a version's identity needs it.
     let raws = if incomplete {
-        columns(store, uri, path, &["raw"]).await?
+        columns(store, uri, Table::Findings, path, &["raw"]).await?
     } else {
         vec![]
     };
@@ -159,12 +186,13 @@ async fn versions_of_file(
 pub(crate) async fn distinct_text(
     store: &Arc<dyn ObjectStore>,
     uri: &str,
+    table: Table,
     paths: &[String],
     column: &str,
 ) -> Result<HashSet<String>, LakeError> {
     let mut values = HashSet::new();
     for path in paths {
-        for batch in columns(store, uri, path, &[column]).await? {
+        for batch in columns(store, uri, table, path, &[column]).await? {
             values.extend(
                 batch
                     .column(0)

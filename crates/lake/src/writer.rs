@@ -12,8 +12,8 @@ use serde_json::json;
 use tokio::runtime::Handle;
 
 use crate::data_file::{self, FileWriter};
-use crate::encoder::{Batch, BatchFile, RejectRow, Shared, day_from_text, day_text};
-use crate::log::{Change, Followed, Ledger, Outcome, TableLog};
+use crate::encoder::{Batch, BatchFile, RejectRow, Shared, day_of_file, day_text, files_by_day};
+use crate::log::{Add, Change, Followed, Ledger, Outcome, TableLog};
 use crate::position::{self, Position, SequenceNumber, ShardKey};
 use crate::rows::file_schema;
 use crate::seen::Versions;
@@ -244,6 +244,7 @@ impl Writer {
             adds: files.iter().map(|file| file.file.add.clone()).collect(),
             txns,
             info: json!({ "ledger": ledger, "positions": shown.collect::<Vec<_>>() }),
+            ..Change::default()
         }
     }
 
@@ -278,26 +279,58 @@ impl Writer {
     /// Reads what other writers have stored. It is kept: a batch that is still being filled may hold the same versions, and
     /// nothing will overtake its commit to say so.
     async fn learn(&mut self, commits: &[Followed]) -> Result<(), LakeError> {
-        let adds = commits
-            .iter()
-            .flat_map(|commit| &commit.adds)
-            .filter(|add| add.data_change);
-        let paths: Vec<String> = adds.map(|add| add.path.clone()).collect();
-        let store = self.findings.shared_store();
-        let files = read::versions(&store, self.findings.uri(), &paths).await?;
-        self.share_files();
-        for (path, versions) in paths.iter().zip(files) {
-            self.theirs.extend(versions.iter().map(|version| version.0));
-            // A day that is not loaded will be read from the files.
-            if let Some(day) = self.day_of_file(path)
-                && self.shared.seen().is_loaded(day)
-            {
-                self.shared
-                    .seen()
-                    .load(day, versions.into_iter().map(|version| version.0).collect());
+        let mut adds = new_rows(commits);
+        loop {
+            let paths: Vec<String> = adds.iter().map(|add| add.path.clone()).collect();
+            let store = self.findings.shared_store();
+            match read::versions(&store, self.findings.uri(), &paths).await {
+                Ok(files) => {
+                    self.share_files();
+                    for (add, versions) in adds.iter().zip(files) {
+                        self.learn_file(add, versions);
+                    }
+                    return Ok(());
+                }
+                Err(gone) if gone.is_not_found() => adds = self.where_rows_went(adds, gone).await?,
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+    }
+
+    fn learn_file(&mut self, add: &Add, versions: Vec<VersionHash>) {
+        let versions: Versions = versions.into_iter().map(|version| version.0).collect();
+        self.theirs.extend(&versions);
+        // A day that is not loaded will be read from the files.
+        if let Some(day) = day_of_file(add)
+            && self.shared.seen().is_loaded(day)
+        {
+            self.shared.seen().load(day, versions);
+        }
+    }
+
+    /// What to read instead when one of `adds` is gone. It was rewritten and then vacuumed, so its rows are somewhere in the
+    /// present files of its day.
+    async fn where_rows_went(
+        &mut self,
+        adds: Vec<Add>,
+        gone: LakeError,
+    ) -> Result<Vec<Add>, LakeError> {
+        let more = new_rows(&self.findings.follow().await?);
+        let files = &self.findings.state().files;
+        let (kept, rewritten): (Vec<&Add>, Vec<&Add>) = adds
+            .iter()
+            .chain(&more)
+            .partition(|add| files.contains_key(&add.path));
+        if rewritten.is_empty() {
+            return Err(gone);
+        }
+        let days: HashSet<_> = rewritten.into_iter().filter_map(day_of_file).collect();
+        let of_days = files
+            .values()
+            .filter(|add| day_of_file(add).is_some_and(|day| days.contains(&day)));
+        let found = kept.into_iter().chain(of_days).map(|add| (&add.path, add));
+        let found: HashMap<_, _> = found.collect();
+        Ok(found.into_values().cloned().collect())
     }
 
     /// Takes out the rows that other writers have stored. Returns how many.
@@ -329,25 +362,7 @@ impl Writer {
 
     /// Tells the encoders which files hold which day.
     fn share_files(&self) {
-        let mut days: HashMap<_, Vec<String>> = HashMap::new();
-        for path in self.findings.state().files.keys() {
-            if let Some(day) = self.day_of_file(path) {
-                days.entry(day).or_default().push(path.clone());
-            }
-        }
-        // In the order in which a later call extends them: `Shared::load` reads only what is new.
-        for paths in days.values_mut() {
-            paths.sort_unstable();
-        }
-        *self.shared.files() = days;
-    }
-
-    fn day_of_file(&self, path: &str) -> Option<i32> {
-        let add = self.findings.state().files.get(path)?;
-        add.partition_values
-            .get("event_date")?
-            .as_deref()
-            .and_then(day_from_text)
+        *self.shared.files() = files_by_day(self.findings.state().files.values());
     }
 
     async fn commit_rejects(&mut self, batch: &mut Batch, moves: &[Move]) -> Result<(), LakeError> {
@@ -382,6 +397,7 @@ impl Writer {
                 adds: vec![file.add],
                 txns,
                 info: json!({ "rejects": rows.len() }),
+                ..Change::default()
             };
             match self.rejects.commit(change).await? {
                 Outcome::Committed(version) => {
@@ -409,8 +425,10 @@ impl Writer {
         if self.known_rejects.is_none() && rows.iter().any(|row| row.shard_id.is_none()) {
             let paths: Vec<String> = self.rejects.state().files.keys().cloned().collect();
             let store = self.rejects.shared_store();
-            self.known_rejects =
-                Some(read::distinct_text(&store, self.rejects.uri(), &paths, "sha256").await?);
+            self.known_rejects = Some(
+                read::distinct_text(&store, self.rejects.uri(), Table::Rejects, &paths, "sha256")
+                    .await?,
+            );
         }
         let state = self.rejects.state();
         let prefix = txn_prefix(&state.table_id);
@@ -443,6 +461,12 @@ impl Writer {
         };
         Ok(rows.into_iter().filter(is_new).collect())
     }
+}
+
+/// Files with rows that were not there before.
+fn new_rows(commits: &[Followed]) -> Vec<Add> {
+    let adds = commits.iter().flat_map(|commit| &commit.adds);
+    adds.filter(|add| add.data_change).cloned().collect()
 }
 
 /// A file without the rows whose versions are in `stored`; `None` when none is left.

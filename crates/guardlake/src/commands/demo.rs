@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use ::sample::{Account, Generator, Options};
 use finding::Limits;
-use ingest::{Progress, StreamOptions, consume};
+use ingest::kinesis::AwsStream;
+use ingest::{ConsumerOptions, Followed, Pace, Progress, Start, consume};
 use jobs::Library;
 use lake::{AccountRow, Lake, WriterOptions};
 use tokio_util::sync::CancellationToken;
@@ -55,16 +56,10 @@ pub(crate) async fn run(args: Demo, settings: &Settings) -> Result<ExitCode, Fai
     let stop = super::run::stop_on_signals()?;
     let progress = Arc::new(Progress::default());
     let consumer = {
-        let (lake, client, stop, progress) = (
-            lake.clone(),
-            stream.client.clone(),
-            stop.child_token(),
-            progress.clone(),
-        );
+        let (lake, stop, progress) = (lake.clone(), stop.child_token(), progress.clone());
+        let options = consumer_options(stream.client.clone());
         let handle = stop.clone();
-        let task = tokio::spawn(async move {
-            consume(&lake, &client, &stream_options(), &stop, &progress).await
-        });
+        let task = tokio::spawn(async move { consume(&lake, &options, &stop, &progress).await });
         (task, handle)
     };
     let producer = Producer::start(stream.client.clone(), STREAM, generator);
@@ -135,9 +130,14 @@ fn account_rows(accounts: &[Account]) -> Vec<AccountRow> {
         .collect()
 }
 
-fn stream_options() -> StreamOptions {
-    StreamOptions {
-        name: STREAM.to_owned(),
+fn consumer_options(client: aws_sdk_kinesis::Client) -> ConsumerOptions {
+    ConsumerOptions {
+        streams: vec![Followed {
+            name: STREAM.to_owned(),
+            stream: Arc::new(AwsStream::new(client, STREAM)),
+            start: Start::Oldest,
+            consumer: None,
+        }],
         // Seconds, not the default five, so that there is something to see.
         limits: Limits {
             max_age_ms: 2_000,
@@ -145,7 +145,9 @@ fn stream_options() -> StreamOptions {
         },
         writer: WriterOptions::default(),
         idle_poll: Duration::from_millis(200),
-        now: wire_up::now,
+        pace: Pace::default(),
+        memory: 64 << 20,
+        leases: None,
     }
 }
 

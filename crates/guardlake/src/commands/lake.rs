@@ -1,12 +1,13 @@
-//! `guardlake lake`: what the lake holds, and whether anything is lost or stored twice.
+//! `guardlake lake`: what the lake holds, whether anything is lost or stored twice, and its upkeep.
 
 use std::process::ExitCode;
 
+use ::lake::{CompactOptions, Position, PositionCheck, VacuumOptions};
 use serde_json::json;
 
 use crate::args::{Format, Lake};
 use crate::failure::{Failure, note};
-use crate::settings::Settings;
+use crate::settings::{Settings, micros};
 use crate::{output, wire_up};
 
 pub(crate) async fn run(
@@ -17,8 +18,100 @@ pub(crate) async fn run(
     let lake = wire_up::lake(settings).await?;
     match args {
         Lake::Info => info(&lake, format).await,
-        Lake::Verify => verify(&lake, format).await,
+        Lake::Verify {
+            positions: true,
+            repair,
+        } => positions(&lake, repair, format).await,
+        Lake::Verify { .. } => verify(&lake, format).await,
+        Lake::Compact { dry_run } => {
+            let options = CompactOptions {
+                dry_run,
+                ..CompactOptions::default()
+            };
+            compact(&lake, options, format).await
+        }
+        Lake::Vacuum {
+            older_than,
+            dry_run,
+            force,
+        } => {
+            let older_than =
+                micros(&older_than).map_err(|e| Failure::usage(format!("--older-than: {e}")))?;
+            let options = VacuumOptions {
+                older_than,
+                dry_run,
+                force,
+            };
+            vacuum(&lake, options, format).await
+        }
     }
+}
+
+async fn compact(
+    lake: &::lake::Lake,
+    options: CompactOptions,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let done = lake.compact(options).await?;
+    let rows: Vec<_> = done
+        .rewrites
+        .iter()
+        .map(|day| {
+            json!({
+                "day": day.day,
+                "files": day.files,
+                "rows": day.rows,
+                "bytes_before": day.bytes_before,
+                "bytes_after": day.bytes_after,
+                "version": day.version,
+            })
+        })
+        .collect();
+    let columns = [
+        "day",
+        "files",
+        "rows",
+        "bytes_before",
+        "bytes_after",
+        "version",
+    ];
+    output::values(&rows, &columns, format)?;
+    if done.lost_races > 0 {
+        note(&format!(
+            "another writer came first {} times: those rewrites were thrown away and planned again",
+            done.lost_races
+        ));
+    }
+    if rows.is_empty() {
+        note("no day has small files to rewrite");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn vacuum(
+    lake: &::lake::Lake,
+    options: VacuumOptions,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let done = lake.vacuum(options).await?;
+    let rows: Vec<_> = done
+        .iter()
+        .map(|table| {
+            json!({
+                "table": table.table.name(),
+                "files": table.files.len(),
+                "bytes": table.bytes,
+                "log_files": table.log_files,
+                "dry_run": options.dry_run,
+            })
+        })
+        .collect();
+    output::values(
+        &rows,
+        &["table", "files", "bytes", "log_files", "dry_run"],
+        format,
+    )?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn info(lake: &::lake::Lake, format: Format) -> Result<ExitCode, Failure> {
@@ -96,6 +189,52 @@ async fn verify(lake: &::lake::Lake, format: Format) -> Result<ExitCode, Failure
         note(&format!("problem: {}", alerts::clean(problem, 400)));
     }
     Ok(if found.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+async fn positions(lake: &::lake::Lake, repair: bool, format: Format) -> Result<ExitCode, Failure> {
+    let mut checks = lake.check_positions().await?;
+    if repair {
+        let repaired = lake.repair_positions(&checks).await?;
+        note(&format!("{repaired} positions were repaired"));
+        checks = lake.check_positions().await?;
+    }
+    let number = |position: &Option<Position>| {
+        let position = position.as_ref()?.sequence_number.as_ref()?;
+        Some(position.to_string())
+    };
+    let rows: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            let position = check.position.as_ref();
+            json!({
+                "ok": check.holds(),
+                "source": check.shard.source,
+                "shard_id": check.shard.shard_id,
+                "rows": check.rows,
+                "newest_row": number(&check.newest_row),
+                "position": number(&check.position),
+                "ended": position.is_some_and(|position| position.ended),
+                "read_through": position
+                    .and_then(|position| position.read_through)
+                    .map(alerts::rfc3339),
+            })
+        })
+        .collect();
+    let columns = [
+        "ok",
+        "shard_id",
+        "rows",
+        "newest_row",
+        "position",
+        "ended",
+        "read_through",
+    ];
+    output::values(&rows, &columns, format)?;
+    Ok(if checks.iter().all(PositionCheck::holds) {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)

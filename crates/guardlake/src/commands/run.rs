@@ -1,20 +1,22 @@
 //! `guardlake run`: the service. One process that follows a stream, evaluates rules on what it commits, and rings.
 
+mod streams;
+
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use finding::Limits;
 use futures::FutureExt;
-use ingest::{Progress, StreamOptions, consume};
+use ingest::{ConsumerOptions, consume};
 use lake::Lake;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{alert, ingest::writer_options, library};
+use super::{alert, library};
 use crate::args::{Role, Run};
 use crate::failure::{Failure, note};
-use crate::settings::{Settings, micros};
-use crate::wire_up;
+use crate::settings::Settings;
+use crate::{metrics, wire_up};
 
 /// Between evaluations at least: rules are about minutes and hours.
 const BETWEEN_EVALUATIONS: Duration = Duration::from_secs(10);
@@ -22,7 +24,14 @@ const BETWEEN_EVALUATIONS: Duration = Duration::from_secs(10);
 const MAX_AGE: i64 = 86_400_000_000;
 
 pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Failure> {
-    let stream = args.stream.or_else(|| settings.stream.name.clone());
+    let options = if args.roles.contains(&Role::Ingest) {
+        Some(streams::options(&args.stream, args.share, settings).await?)
+    } else {
+        None
+    };
+    if let Some(address) = &settings.metrics.listen {
+        metrics::listen(address).await?;
+    }
     let library = library(settings, args.rules.as_deref())?;
     alert::enabled_rules(&library)?;
     let lake = wire_up::lake_to_fill(settings).await?;
@@ -36,11 +45,12 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
         }
     };
     let reading = async {
-        if args.roles.contains(&Role::Ingest) {
-            follow(&lake, stream, settings, &stop).await
-        } else {
-            stop.cancelled().await;
-            Ok(())
+        match &options {
+            Some(options) => follow(&lake, options, &stop).await,
+            None => {
+                stop.cancelled().await;
+                Ok(())
+            }
         }
     };
     // Whichever ends first, in whatever way, ends the other: half a service would look like a whole one.
@@ -55,16 +65,10 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
 
 async fn follow(
     lake: &Lake,
-    stream: Option<String>,
-    settings: &Settings,
+    options: &ConsumerOptions,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let name = stream.ok_or_else(|| {
-        Failure::usage("which stream? give --stream NAME (or stream.name in guardlake.yaml)")
-    })?;
-    let client = wire_up::kinesis().await;
-    let options = stream_options(name, settings)?;
-    let ledger = consume(lake, &client, &options, stop, &Progress::default()).await?;
+    let ledger = consume(lake, options, stop, &Arc::default()).await?;
     note(&format!(
         "received {} = committed {} + duplicate {} + rejected {} + skipped {} + expired {}",
         ledger.received,
@@ -77,24 +81,6 @@ async fn follow(
     Ok(())
 }
 
-/// How a stream is followed, from the settings.
-pub(crate) fn stream_options(name: String, settings: &Settings) -> Result<StreamOptions, Failure> {
-    let limits = Limits::default();
-    let max_age = settings.ingest.max_age.as_deref().map(micros).transpose();
-    let max_age = max_age.map_err(|e| Failure::usage(format!("ingest.max_age: {e}")))?;
-    Ok(StreamOptions {
-        name,
-        limits: Limits {
-            max_age_ms: max_age.map_or(limits.max_age_ms, |micros| (micros / 1_000) as u64),
-            max_rows: settings.ingest.max_rows.unwrap_or(limits.max_rows),
-            max_bytes: settings.ingest.max_bytes.unwrap_or(limits.max_bytes),
-        },
-        writer: writer_options(settings)?,
-        idle_poll: Duration::from_secs(1),
-        now: wire_up::now,
-    })
-}
-
 async fn ring_for_new_findings(
     lake: &Lake,
     library: &jobs::Library,
@@ -102,7 +88,10 @@ async fn ring_for_new_findings(
 ) -> Result<(), Failure> {
     let mut evaluated = None;
     loop {
-        let version = lake.version(lake::Table::Findings).await?;
+        let version = (
+            lake.version(lake::Table::Findings).await?,
+            lake.version(lake::Table::Gaps).await?,
+        );
         if evaluated != Some(version) {
             alert::ring(&alert::evaluate(lake, library, MAX_AGE).await?)?;
             evaluated = Some(version);

@@ -1,189 +1,256 @@
-//! Calls to Kinesis: which shards there are, and the records of one of them, reply by reply.
+//! Reading one shard: pages go to the run, troubles are waited out here, gaps are found here.
 
 use std::time::Duration;
 
-use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::ProvideErrorMetadata;
-use aws_sdk_kinesis::types::{Record, ShardIteratorType};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use std::sync::Arc;
 
-use crate::IngestError;
-use crate::error::aws_reason;
-use crate::shards::Shard;
+use lake::{Clock, GapRow, Ids, Position, SequenceNumber, ShardKey};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::sleep;
 
-/// Kinesis gives a shard at most 10,000 records and 10 MiB a call, five calls a second (API reference, `GetRecords`).
-const MOST_RECORDS: i32 = 10_000;
-pub(super) const BETWEEN_CALLS: Duration = Duration::from_millis(200);
-/// Records of one reply, or the end of the shard.
+use super::backoff::Backoff;
+use super::gap::{Facts, Said, Watch};
+use super::pages::Pages;
+use crate::Progress;
+use crate::kinesis::{CallError, ReadFrom, Record, Reply, Trouble};
+
+/// Waits after throttling and passing troubles.
+const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// Waits after troubles that somebody must mend.
+const LONG_WAITS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// The run hears this often how far an idle shard has been read.
+const BETWEEN_NEWS: i64 = 30_000_000;
+/// Permits are kibibytes.
+const PERMIT: usize = 1 << 10;
+
+/// What one reply brought.
 pub(super) struct Page {
-    pub(super) shard_id: String,
+    pub(super) shard: ShardKey,
+    /// Which reader of this shard it is from: one that was stopped may have pages under way.
+    pub(super) reader: u64,
     pub(super) records: Vec<Record>,
     pub(super) ended: bool,
+    /// Whatever arrived up to this UTC microsecond has been read.
+    pub(super) read_through: Option<i64>,
+    /// Records may be missing before those of this page.
+    pub(super) gap: Option<GapRow>,
+    /// Memory that this page may take; given back when it is dropped.
+    pub(super) _memory: OwnedSemaphorePermit,
 }
 
-/// All shards of a stream, closed ones included.
-pub(super) async fn list_shards(client: &Client, stream: &str) -> Result<Vec<Shard>, IngestError> {
-    let mut shards = Vec::new();
-    let mut next: Option<String> = None;
-    loop {
-        // A token already names the stream; giving both is refused (API reference, `ListShards`).
-        let request = client.list_shards();
-        let request = match next.take() {
-            Some(token) => request.next_token(token),
-            None => request.stream_name(stream),
-        };
-        let page = request.send().await.map_err(|e| IngestError::Aws {
-            doing: format!("list the shards of `{stream}`"),
-            reason: aws_reason(&e),
-        })?;
-        shards.extend(page.shards().iter().map(|shard| {
-            Shard {
-                id: shard.shard_id().to_owned(),
-                parents: [shard.parent_shard_id(), shard.adjacent_parent_shard_id()]
-                    .into_iter()
-                    .flatten()
-                    .map(str::to_owned)
-                    .collect(),
-            }
-        }));
-        next = page.next_token().map(str::to_owned);
-        if next.is_none() {
-            return Ok(shards);
+/// Bytes that all readers together may hold.
+#[derive(Clone)]
+pub(super) struct Memory {
+    permits: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Memory {
+    pub(super) fn new(bytes: usize) -> Memory {
+        let most = bytes.max(super::pages::MOST_BYTES) / PERMIT;
+        Memory {
+            permits: Arc::new(Semaphore::new(most)),
+            most,
         }
+    }
+
+    /// Waits until so many bytes are free. `None` when the run is over.
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let wanted = bytes.div_ceil(PERMIT).clamp(1, self.most);
+        let permits = self.permits.clone();
+        permits.acquire_many_owned(wanted as u32).await.ok()
+    }
+
+    /// Gives back what a reply did not need, or waits for what it needs more.
+    async fn fit(
+        &self,
+        mut held: OwnedSemaphorePermit,
+        bytes: usize,
+    ) -> Option<OwnedSemaphorePermit> {
+        let wanted = bytes.div_ceil(PERMIT).clamp(1, self.most);
+        match held.num_permits().checked_sub(wanted) {
+            Some(surplus) => drop(held.split(surplus)),
+            None => {
+                drop(held);
+                held = self.take(bytes).await?;
+            }
+        }
+        Some(held)
     }
 }
 
-/// Errors that no waiting mends: permissions, keys, a stream that is not there (API reference, `GetRecords`).
-fn is_lasting(code: &str) -> bool {
-    matches!(
-        code,
-        "AccessDeniedException"
-            | "ResourceNotFoundException"
-            | "InvalidArgumentException"
-            | "ValidationException"
-            | "UnrecognizedClientException"
-            | "InvalidSignatureException"
-            | "KMSAccessDeniedException"
-            | "KMSDisabledException"
-            | "KMSInvalidStateException"
-            | "KMSNotFoundException"
-            | "KMSOptInRequired"
-    )
-}
-
-/// Reads one shard from after `last`, or from its oldest record.
+/// Reads one shard.
 pub(super) struct Reader {
-    pub(super) client: Client,
-    pub(super) stream: String,
-    pub(super) shard_id: String,
-    pub(super) last: Option<String>,
-    pub(super) idle_poll: Duration,
+    pub(super) shard: ShardKey,
+    pub(super) number: u64,
+    pub(super) from: ReadFrom,
+    /// Where the lake stands.
+    pub(super) position: Option<Position>,
+    pub(super) retention_ms: i64,
+    pub(super) pages: Box<dyn Pages>,
+    pub(super) memory: Memory,
+    pub(super) now: Clock,
+    pub(super) ids: Ids,
     pub(super) to_run: mpsc::Sender<Page>,
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Reader {
-    pub(super) async fn run(mut self) -> Result<(), IngestError> {
-        let mut iterator = Some(self.iterator().await?);
-        while let Some(at) = iterator {
-            let called = Instant::now();
-            let reply = self
-                .client
-                .get_records()
-                .shard_iterator(&at)
-                .limit(MOST_RECORDS)
-                .send()
-                .await;
-            let reply = match reply {
+    /// Reads to the end of the shard, or for ever. Ends early only when nobody listens any more.
+    pub(super) async fn run(mut self) {
+        let mut watch = Watch::new(self.position.as_ref().and_then(|p| p.read_through));
+        let mut backoff = Backoff::new(self.ids.clone(), WAITS.0, WAITS.1);
+        let mut long = Backoff::new(self.ids.clone(), LONG_WAITS.0, LONG_WAITS.1);
+        let mut told = 0;
+        loop {
+            let Some(memory) = self.memory.take(self.pages.reserve()).await else {
+                return;
+            };
+            let reply = match self.pages.next().await {
                 Ok(reply) => reply,
-                Err(error) => match error.code() {
-                    // An iterator lives five minutes; a slow commit can outlast it.
-                    Some("ExpiredIteratorException") => {
-                        iterator = Some(self.iterator().await?);
-                        continue;
+                Err(error) => {
+                    drop(memory);
+                    if let Some(gap) = self.trouble(error, &mut backoff, &mut long).await {
+                        watch = Watch::new(None);
+                        if !self.send(Reply::default(), &watch, Some(gap)).await {
+                            return;
+                        }
                     }
-                    Some(
-                        "ProvisionedThroughputExceededException"
-                        | "KMSThrottlingException"
-                        | "LimitExceededException",
-                    ) => {
-                        tracing::debug!(shard = %self.shard_id, "throttled");
-                        tokio::time::sleep(BETWEEN_CALLS * 5).await;
-                        iterator = Some(at);
-                        continue;
-                    }
-                    Some(code) if is_lasting(code) => {
-                        let doing = format!("read shard `{}` of `{}`", self.shard_id, self.stream);
-                        return Err(IngestError::Aws {
-                            doing,
-                            reason: aws_reason(&error),
-                        });
-                    }
-                    // The network, a 5xx, a time-out: Kinesis keeps what waits, so the shard waits too.
-                    _ => {
-                        let reason = aws_reason(&error);
-                        tracing::warn!(shard = %self.shard_id, reason, "cannot read, trying again");
-                        tokio::time::sleep(BETWEEN_CALLS * 5).await;
-                        iterator = Some(at);
-                        continue;
-                    }
-                },
-            };
-            iterator = reply.next_shard_iterator().map(str::to_owned);
-            let ended = iterator.is_none();
-            let empty = reply.records().is_empty();
-            if let Some(record) = reply.records().last() {
-                self.last = Some(record.sequence_number().to_owned());
-            }
-            if !empty || ended {
-                let page = Page {
-                    shard_id: self.shard_id.clone(),
-                    records: reply.records,
-                    ended,
-                };
-                // Nobody listens when the run is over.
-                if self.to_run.send(page).await.is_err() {
-                    return Ok(());
+                    continue;
                 }
-            }
-            let pause = if empty {
-                self.idle_poll.max(BETWEEN_CALLS)
-            } else {
-                BETWEEN_CALLS
             };
-            tokio::time::sleep_until(called + pause).await;
+            (backoff.reset(), long.reset());
+            self.progress
+                .replied(&self.shard, reply.millis_behind.unwrap_or(0));
+            let Some(memory) = self.memory.fit(memory, reply.bytes()).await else {
+                return;
+            };
+            let gap = self.look_for_gap(&mut watch, &reply);
+            if let Some(record) = reply.records.last() {
+                self.from = ReadFrom::After(record.sequence_number.clone());
+                self.reached(&record.sequence_number);
+            }
+            let news = watch.through().unwrap_or(0) >= told + BETWEEN_NEWS;
+            if reply.records.is_empty() && !reply.ended && gap.is_none() && !news {
+                continue;
+            }
+            told = watch.through().unwrap_or(0);
+            let ended = reply.ended;
+            if !self.hand_over(reply, &watch, gap, memory).await || ended {
+                return;
+            }
         }
-        Ok(())
     }
 
-    async fn iterator(&self) -> Result<String, IngestError> {
-        let request = self
-            .client
-            .get_shard_iterator()
-            .stream_name(&self.stream)
-            .shard_id(&self.shard_id);
-        let request = match &self.last {
-            Some(last) => request
-                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
-                .starting_sequence_number(last),
-            None => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
+    fn reached(&mut self, sequence_number: &str) {
+        let position = self.position.get_or_insert_default();
+        position.sequence_number = SequenceNumber::parse(sequence_number);
+    }
+
+    fn look_for_gap(&mut self, watch: &mut Watch, reply: &Reply) -> Option<GapRow> {
+        let through = watch.through();
+        let said = watch.reply(Facts {
+            now: (self.now)(),
+            retention_ms: self.retention_ms,
+            millis_behind: reply.millis_behind,
+            last_arrival: reply.records.last().and_then(|record| record.arrived_at),
+            has_records: !reply.records.is_empty(),
+        });
+        let (oldest_kept, reason) = match said {
+            Said::Whole => return None,
+            Said::Passed { oldest_kept } => (
+                oldest_kept,
+                "the shard was not read for longer than the stream keeps records",
+            ),
+            Said::Stuck { oldest_kept } => {
+                self.pages.go_to(ReadFrom::Oldest);
+                (
+                    oldest_kept,
+                    "the stream gives nothing more from this place, which is past its retention",
+                )
+            }
         };
-        let doing = || {
-            format!(
-                "start reading shard `{}` of `{}`",
-                self.shard_id, self.stream
-            )
+        Some(self.gap(through, Some(oldest_kept), reason.to_owned()))
+    }
+
+    fn gap(&self, through: Option<i64>, oldest_kept: Option<i64>, reason: String) -> GapRow {
+        let after = self.position.clone().map(|position| Position {
+            read_through: through,
+            ..position
+        });
+        GapRow {
+            shard: self.shard.clone(),
+            after,
+            oldest_kept,
+            reason,
+            detected_at: (self.now)(),
+        }
+    }
+
+    /// Waits as long as the trouble asks for. A gap when the place to read from is gone.
+    async fn trouble(
+        &mut self,
+        error: CallError,
+        backoff: &mut Backoff,
+        long: &mut Backoff,
+    ) -> Option<GapRow> {
+        let shard = &self.shard.shard_id;
+        match error.trouble {
+            Trouble::Expired => {
+                tracing::debug!(%shard, "the iterator expired");
+                self.pages.go_to(self.from.clone());
+                sleep(backoff.next()).await;
+            }
+            Trouble::Throttled => {
+                tracing::debug!(%shard, reason = %error, "throttled");
+                self.progress.throttled();
+                sleep(backoff.next()).await;
+            }
+            Trouble::Refused if matches!(self.from, ReadFrom::After(_)) => {
+                let reason = format!("the stream no longer knows the last record read: {error}");
+                self.from = ReadFrom::Oldest;
+                self.pages.go_to(ReadFrom::Oldest);
+                let through = self.position.as_ref().and_then(|p| p.read_through);
+                return Some(self.gap(through, None, reason));
+            }
+            Trouble::Passing | Trouble::Refused => {
+                tracing::warn!(%shard, reason = %error, "cannot read, trying again");
+                sleep(backoff.next()).await;
+            }
+            // Positions hold, Kinesis keeps what waits, and somebody is told: once it is mended, reading goes on.
+            Trouble::Lasting | Trouble::NotFound => {
+                tracing::error!(%shard, source = %self.shard.source, reason = %error, "the shard cannot be read until this is mended");
+                self.progress.blocked(&self.shard);
+                sleep(long.next()).await;
+            }
+        }
+        None
+    }
+
+    async fn send(&mut self, reply: Reply, watch: &Watch, gap: Option<GapRow>) -> bool {
+        match self.memory.take(0).await {
+            Some(memory) => self.hand_over(reply, watch, gap, memory).await,
+            None => false,
+        }
+    }
+
+    async fn hand_over(
+        &mut self,
+        reply: Reply,
+        watch: &Watch,
+        gap: Option<GapRow>,
+        memory: OwnedSemaphorePermit,
+    ) -> bool {
+        let page = Page {
+            shard: self.shard.clone(),
+            reader: self.number,
+            records: reply.records,
+            ended: reply.ended,
+            read_through: watch.through(),
+            gap,
+            _memory: memory,
         };
-        let reply = request.send().await.map_err(|e| IngestError::Aws {
-            doing: doing(),
-            reason: aws_reason(&e),
-        })?;
-        reply
-            .shard_iterator()
-            .map(str::to_owned)
-            .ok_or_else(|| IngestError::Aws {
-                doing: doing(),
-                reason: "the answer holds no iterator".to_owned(),
-            })
+        // Nobody listens when the run is over.
+        self.to_run.send(page).await.is_ok()
     }
 }

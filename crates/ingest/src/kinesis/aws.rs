@@ -29,16 +29,20 @@ const LOOKS: usize = 120;
 #[derive(Debug, Clone)]
 pub struct AwsStream {
     client: Client,
-    name: String,
+    name: Option<String>,
+    arn: Option<String>,
 }
 
 impl AwsStream {
-    /// A stream by its name, in the client's Region and account.
-    pub fn new(client: Client, name: impl Into<String>) -> AwsStream {
-        AwsStream {
-            client,
-            name: name.into(),
-        }
+    /// A stream by its name, in the client's account, or by its ARN; in the client's Region.
+    pub fn new(client: Client, stream: impl Into<String>) -> AwsStream {
+        let stream = stream.into();
+        let (name, arn) = if stream.starts_with("arn:") {
+            (None, Some(stream))
+        } else {
+            (Some(stream), None)
+        };
+        AwsStream { client, name, arn }
     }
 
     async fn consumer(&self, arn: &str, name: &str) -> Result<Option<(String, bool)>, CallError> {
@@ -58,7 +62,11 @@ impl Stream for AwsStream {
     fn describe(&self) -> BoxFuture<'_, Result<Description, CallError>> {
         async {
             let request = self.client.describe_stream_summary();
-            let reply = request.stream_name(&self.name).send().await;
+            let reply = request
+                .set_stream_name(self.name.clone())
+                .set_stream_arn(self.arn.clone())
+                .send()
+                .await;
             let reply = reply.map_err(|e| call_error(&e))?;
             let summary = reply
                 .stream_description_summary()
@@ -78,7 +86,9 @@ impl Stream for AwsStream {
             // A token already names the stream; giving both is refused (API reference, `ListShards`).
             let request = match token {
                 Some(token) => request.next_token(token),
-                None => request.stream_name(&self.name),
+                None => request
+                    .set_stream_name(self.name.clone())
+                    .set_stream_arn(self.arn.clone()),
             };
             let reply = request.send().await.map_err(|e| call_error(&e))?;
             Ok(ShardPage {
@@ -96,7 +106,10 @@ impl Stream for AwsStream {
     ) -> BoxFuture<'a, Result<String, CallError>> {
         async move {
             let request = self.client.get_shard_iterator();
-            let request = request.stream_name(&self.name).shard_id(shard_id);
+            let request = request
+                .set_stream_name(self.name.clone())
+                .set_stream_arn(self.arn.clone())
+                .shard_id(shard_id);
             let request = match from {
                 ReadFrom::Oldest => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
                 ReadFrom::Time(micros) => request

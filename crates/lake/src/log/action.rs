@@ -6,7 +6,8 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Change;
+use super::shape::{Metadata, Protocol};
+use super::{Change, Operation};
 
 /// A data file of a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,36 @@ impl Add {
         serde_json::from_str::<Stats>(self.stats.as_deref()?)
             .ok()
             .map(|stats| stats.num_records)
+    }
+}
+
+/// A data file that is no longer part of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Remove {
+    /// Path as its add action had it.
+    pub(crate) path: String,
+    /// Milliseconds since the epoch; other writers may leave it out.
+    pub(crate) deletion_timestamp: Option<i64>,
+    /// False when the rows are in another file now.
+    data_change: bool,
+    /// Whether partition values and size are said here.
+    extended_file_metadata: Option<bool>,
+    partition_values: Option<HashMap<String, Option<String>>>,
+    size: Option<i64>,
+}
+
+impl Remove {
+    /// Takes a file out whose rows were rewritten. `now_ms` in milliseconds since the epoch.
+    pub(crate) fn rewritten(add: &Add, now_ms: i64) -> Remove {
+        Remove {
+            path: add.path.clone(),
+            deletion_timestamp: Some(now_ms),
+            data_change: false,
+            extended_file_metadata: Some(true),
+            partition_values: Some(add.partition_values.clone()),
+            size: Some(add.size),
+        }
     }
 }
 
@@ -98,14 +129,14 @@ pub(crate) struct Followed {
     pub(crate) version: i64,
     /// Files added.
     pub(crate) adds: Vec<Add>,
-    /// Paths of files removed.
-    pub(crate) removes: Vec<String>,
+    /// Files removed.
+    pub(crate) removes: Vec<Remove>,
     /// Application transactions set.
     pub(crate) txns: Vec<(String, i64)>,
-    /// Table id, when the commit carries metadata.
-    pub(crate) table_id: Option<String>,
-    /// Schema, partitioning, properties or protocol changed.
-    pub(crate) replaces_table: bool,
+    /// Schema, partitioning or properties, where the commit changes them.
+    pub(crate) metadata: Option<Metadata>,
+    /// What readers and writers must understand, where the commit changes it.
+    pub(crate) protocol: Option<Protocol>,
     /// The writer's own mark, to know its commit again.
     pub(crate) nonce: Option<String>,
     /// The writer's ledger.
@@ -119,14 +150,9 @@ struct Line {
     txn: Option<Txn>,
     #[serde(rename = "metaData")]
     metadata: Option<Metadata>,
-    protocol: Option<serde::de::IgnoredAny>,
+    protocol: Option<Protocol>,
     #[serde(rename = "commitInfo")]
     commit_info: Option<CommitInfo>,
-}
-
-#[derive(Deserialize)]
-struct Remove {
-    path: String,
 }
 
 #[derive(Deserialize)]
@@ -134,11 +160,6 @@ struct Remove {
 struct Txn {
     app_id: String,
     version: i64,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    id: String,
 }
 
 #[derive(Deserialize)]
@@ -165,14 +186,12 @@ pub(crate) fn parse(version: i64, bytes: &[u8]) -> Result<Followed, String> {
         let line: Line =
             serde_json::from_slice(line).map_err(|e| format!("line {}: {e}", number + 1))?;
         commit.adds.extend(line.add);
-        commit.removes.extend(line.remove.map(|remove| remove.path));
+        commit.removes.extend(line.remove);
         commit
             .txns
             .extend(line.txn.map(|txn| (txn.app_id, txn.version)));
-        commit.replaces_table |= line.metadata.is_some() || line.protocol.is_some();
-        if let Some(metadata) = line.metadata {
-            commit.table_id = Some(metadata.id);
-        }
+        commit.metadata = line.metadata.or(commit.metadata);
+        commit.protocol = line.protocol.or(commit.protocol);
         if let Some(info) = line.commit_info.and_then(|info| info.guardlake) {
             commit.nonce = info.nonce;
             commit.ledger = info.ledger;
@@ -188,12 +207,16 @@ pub(crate) fn encode(change: &Change, nonce: &str, now_ms: i64) -> Vec<u8> {
         _ => serde_json::Map::new(),
     };
     info.insert("nonce".to_owned(), json!(nonce));
+    let (operation, parameters) = match change.operation {
+        Operation::Append => ("WRITE", json!({ "mode": "Append" })),
+        Operation::Rewrite => ("OPTIMIZE", json!({ "predicate": "[]" })),
+    };
     let mut lines = vec![json!({ "commitInfo": {
         "timestamp": now_ms,
-        "operation": "WRITE",
-        "operationParameters": { "mode": "Append" },
+        "operation": operation,
+        "operationParameters": parameters,
         "engineInfo": concat!("guardlake/", env!("CARGO_PKG_VERSION")),
-        "isBlindAppend": true,
+        "isBlindAppend": change.operation == Operation::Append,
         "guardlake": info,
     }})];
     lines.extend(
@@ -201,6 +224,12 @@ pub(crate) fn encode(change: &Change, nonce: &str, now_ms: i64) -> Vec<u8> {
             .txns
             .iter()
             .map(|(id, version)| json!({ "txn": { "appId": id, "version": version } })),
+    );
+    lines.extend(
+        change
+            .removes
+            .iter()
+            .map(|remove| json!({ "remove": remove })),
     );
     lines.extend(change.adds.iter().map(|add| json!({ "add": add })));
     lines
@@ -222,7 +251,7 @@ mod tests {
             partition_values: HashMap::from([("event_date".into(), Some("2026-01-01".into()))]),
             size: 3,
             modification_time: 4,
-            data_change: true,
+            data_change: false,
             stats: Some(r#"{"numRecords":7}"#.into()),
         };
         let ledger = Ledger {
@@ -233,6 +262,8 @@ mod tests {
         let change = Change {
             adds: vec![add.clone()],
             txns: vec![("a".into(), 5)],
+            removes: vec![Remove::rewritten(&add, 8)],
+            operation: Operation::Rewrite,
             info: json!({ "ledger": ledger }),
         };
         let read = parse(9, &encode(&change, "n", 0)).unwrap();
@@ -241,9 +272,10 @@ mod tests {
             (9, vec![add.clone()], vec![("a".into(), 5)])
         );
         assert_eq!(
-            (read.nonce.as_deref(), read.ledger, read.replaces_table),
-            (Some("n"), Some(ledger), false)
+            (read.nonce.as_deref(), read.ledger, &read.removes),
+            (Some("n"), Some(ledger), &change.removes)
         );
+        assert!(read.metadata.is_none() && read.protocol.is_none());
         assert_eq!(add.rows(), Some(7));
         assert!(parse(1, b"{\"add\":1}").unwrap_err().starts_with("line 1"));
     }

@@ -3,20 +3,31 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, AsArray, RecordBatch, StructArray};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use super::action::{self, Add};
+use super::shape::{Metadata, Protocol};
 use super::{State, commit_path};
 use crate::LakeError;
 
+/// What the whole log says.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    /// At the newest version.
+    pub(crate) state: State,
+    /// Files that were removed and when, in milliseconds since the epoch: those that the newest checkpoint still knows of
+    /// (delta-rs forgets a removal after a week) and those removed since.
+    pub(crate) removed: HashMap<String, i64>,
+}
+
 /// Replays the log under `store`; `None` when there is none.
-pub(crate) async fn load(store: &dyn ObjectStore, uri: &str) -> Result<Option<State>, LakeError> {
+pub(crate) async fn load(store: &dyn ObjectStore, uri: &str) -> Result<Option<Replay>, LakeError> {
     let listing = list(store, uri).await?;
     let Some(newest) = listing
         .commits
@@ -32,18 +43,13 @@ pub(crate) async fn load(store: &dyn ObjectStore, uri: &str) -> Result<Option<St
         reason,
     };
 
-    let mut state = State {
-        version: -1,
-        ..State::default()
-    };
+    let mut replay = Replay::default();
+    replay.state.version = -1;
     // A torn checkpoint is skipped: an older one, or the commits alone, say the same.
     for (version, parts) in listing.checkpoints.iter().rev() {
-        match read_checkpoint(store, parts).await {
+        match read_checkpoint(store, uri, *version, parts).await? {
             Ok(read) => {
-                state = State {
-                    version: *version,
-                    ..read
-                };
+                replay = read;
                 break;
             }
             Err(reason) => tracing::warn!(
@@ -54,44 +60,38 @@ pub(crate) async fn load(store: &dyn ObjectStore, uri: &str) -> Result<Option<St
             ),
         }
     }
-    for version in state.version + 1..=newest {
+    for version in replay.state.version + 1..=newest {
         let path = commit_path(version);
-        let bytes = get(store, &path).await.map_err(|source| LakeError::Store {
-            doing: format!("read {path}"),
-            uri: uri.to_owned(),
-            source,
-        })?;
+        let bytes = get(store, uri, &path).await?;
         let commit =
             action::parse(version, &bytes).map_err(|reason| damaged(path.to_string(), reason))?;
-        if let Some(id) = commit.table_id {
-            state.table_id = id;
+        replay.state.apply(&commit);
+        for remove in commit.removes {
+            let at = remove.deletion_timestamp.unwrap_or(0);
+            replay.removed.insert(remove.path, at);
         }
-        state.version = version;
-        state.txns.extend(commit.txns);
-        for path in commit.removes {
-            state.files.remove(&path);
-        }
-        state
-            .files
-            .extend(commit.adds.into_iter().map(|add| (add.path.clone(), add)));
     }
-    if state.table_id.is_empty() {
+    if replay.state.table_id.is_empty() {
         return Err(damaged(
             "_delta_log".to_owned(),
             "no metaData action in it".to_owned(),
         ));
     }
-    Ok(Some(state))
+    Ok(Some(replay))
 }
 
-struct Listing {
+/// What lies in the log's folder.
+pub(crate) struct Listing {
     /// Versions of commit files, ascending.
     commits: Vec<i64>,
-    /// Complete checkpoints by version.
-    checkpoints: BTreeMap<i64, Vec<Path>>,
+    /// Complete checkpoints by version, with their parts.
+    pub(crate) checkpoints: BTreeMap<i64, Vec<Path>>,
+    /// Commits, checkpoints and checksums with their versions.
+    pub(crate) files: Vec<(i64, ObjectMeta)>,
 }
 
-async fn list(store: &dyn ObjectStore, uri: &str) -> Result<Listing, LakeError> {
+/// Lists the log's folder.
+pub(crate) async fn list(store: &dyn ObjectStore, uri: &str) -> Result<Listing, LakeError> {
     let folder = Path::from("_delta_log");
     let objects: Vec<_> = store
         .list(Some(&folder))
@@ -102,13 +102,14 @@ async fn list(store: &dyn ObjectStore, uri: &str) -> Result<Listing, LakeError> 
             uri: uri.to_owned(),
             source,
         })?;
-    let mut commits = Vec::new();
+    let (mut commits, mut files) = (Vec::new(), Vec::new());
     let mut found: BTreeMap<(i64, usize), Vec<Path>> = BTreeMap::new();
     for object in objects {
         let name = object.location.filename().unwrap_or_default();
-        let Some(version) = name.get(..20).and_then(|digits| digits.parse::<i64>().ok()) else {
+        let Some(version) = version_of(name) else {
             continue;
         };
+        files.push((version, object.clone()));
         match name
             .get(21..)
             .map(|rest| rest.split('.').collect::<Vec<_>>())
@@ -137,24 +138,58 @@ async fn list(store: &dyn ObjectStore, uri: &str) -> Result<Listing, LakeError> 
     Ok(Listing {
         commits,
         checkpoints,
+        files,
     })
 }
 
-async fn get(store: &dyn ObjectStore, path: &Path) -> Result<Bytes, object_store::Error> {
-    store.get(path).await?.bytes().await
+/// The version that a file of the log is of: `7` of `00000000000000000007.json`.
+pub(crate) fn version_of(name: &str) -> Option<i64> {
+    name.get(..20)?.parse().ok()
 }
 
-async fn read_checkpoint(store: &dyn ObjectStore, parts: &[Path]) -> Result<State, String> {
-    let mut state = State::default();
+async fn get(store: &dyn ObjectStore, uri: &str, path: &Path) -> Result<Bytes, LakeError> {
+    let read = async { store.get(path).await?.bytes().await };
+    read.await.map_err(|source| LakeError::Store {
+        doing: format!("read {path}"),
+        uri: uri.to_owned(),
+        source,
+    })
+}
+
+/// Reads a checkpoint. The inner error says what is wrong with its bytes; the outer one that the store would not give them.
+pub(crate) async fn read_checkpoint(
+    store: &dyn ObjectStore,
+    uri: &str,
+    version: i64,
+    parts: &[Path],
+) -> Result<Result<Replay, String>, LakeError> {
+    let mut bytes = Vec::new();
     for part in parts {
-        let bytes = get(store, part).await.map_err(|e| e.to_string())?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| e.to_string())?;
+        bytes.push(get(store, uri, part).await?);
+    }
+    Ok(parse_checkpoint(version, bytes))
+}
+
+fn parse_checkpoint(version: i64, parts: Vec<Bytes>) -> Result<Replay, String> {
+    let mut replay = Replay::default();
+    replay.state.version = version;
+    for bytes in parts {
+        // Types as Parquet has them, not as their writer had them in memory.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+            .map_err(|e| e.to_string())?;
         let schema = builder.parquet_schema();
         let wanted = (0..schema.num_columns()).filter(|index| {
             let path = schema.column(*index).path().string();
             [
                 "txn.",
                 "metaData.id",
+                "metaData.schemaString",
+                "metaData.partitionColumns",
+                "protocol.minWriterVersion",
+                "protocol.writerFeatures",
+                "remove.path",
+                "remove.deletionTimestamp",
                 "add.path",
                 "add.partitionValues",
                 "add.size",
@@ -170,17 +205,18 @@ async fn read_checkpoint(store: &dyn ObjectStore, parts: &[Path]) -> Result<Stat
             .build()
             .map_err(|e| e.to_string())?
         {
-            read_rows(&batch.map_err(|e| e.to_string())?, &mut state)?;
+            read_rows(&batch.map_err(|e| e.to_string())?, &mut replay)?;
         }
     }
-    if state.table_id.is_empty() {
+    if replay.state.table_id.is_empty() {
         Err("it holds no metaData".to_owned())
     } else {
-        Ok(state)
+        Ok(replay)
     }
 }
 
-fn read_rows(batch: &RecordBatch, state: &mut State) -> Result<(), String> {
+fn read_rows(batch: &RecordBatch, replay: &mut Replay) -> Result<(), String> {
+    let Replay { state, removed } = replay;
     let part = |name: &str| {
         batch
             .column_by_name(name)
@@ -189,6 +225,29 @@ fn read_rows(batch: &RecordBatch, state: &mut State) -> Result<(), String> {
     if let Some(metadata) = part("metaData") {
         for row in (0..metadata.len()).filter(|row| metadata.is_valid(*row)) {
             state.table_id = text(metadata, "id", row).unwrap_or_default();
+            state.metadata = Metadata {
+                id: state.table_id.clone(),
+                schema_string: text(metadata, "schemaString", row).unwrap_or_default(),
+                partition_columns: texts(metadata, "partitionColumns", row).unwrap_or_default(),
+            };
+        }
+    }
+    if let Some(protocol) = part("protocol") {
+        for row in (0..protocol.len()).filter(|row| protocol.is_valid(*row)) {
+            state.protocol = Protocol {
+                min_writer_version: protocol
+                    .column_by_name("minWriterVersion")
+                    .and_then(|column| column.as_primitive_opt::<Int32Type>())
+                    .map_or(0, |column| column.value(row)),
+                writer_features: texts(protocol, "writerFeatures", row),
+            };
+        }
+    }
+    if let Some(remove) = part("remove") {
+        for row in (0..remove.len()).filter(|row| remove.is_valid(*row)) {
+            if let Some(path) = text(remove, "path", row) {
+                removed.insert(path, number(remove, "deletionTimestamp", row).unwrap_or(0));
+            }
         }
     }
     if let Some(txn) = part("txn") {
@@ -220,6 +279,16 @@ fn read_rows(batch: &RecordBatch, state: &mut State) -> Result<(), String> {
 fn text(part: &StructArray, name: &str, row: usize) -> Option<String> {
     let column = part.column_by_name(name)?.as_string_opt::<i32>()?;
     column.is_valid(row).then(|| column.value(row).to_owned())
+}
+
+fn texts(part: &StructArray, name: &str, row: usize) -> Option<Vec<String>> {
+    let lists = part.column_by_name(name)?.as_list_opt::<i32>()?;
+    if lists.is_null(row) {
+        return None;
+    }
+    let values = lists.value(row);
+    let values = values.as_string_opt::<i32>()?;
+    Some(values.iter().flatten().map(str::to_owned).collect())
 }
 
 fn number(part: &StructArray, name: &str, row: usize) -> Option<i64> {

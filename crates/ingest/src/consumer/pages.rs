@@ -1,0 +1,210 @@
+//! Two ways to get the records of one shard, reply by reply: by asking, and by being told (enhanced fan-out).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::Pace;
+use crate::kinesis::{CallError, ReadFrom, Reply, Stream, Subscription, Trouble};
+
+/// A call that has not answered by then will not: a half-open connection, a black hole. A subscription says something every
+/// five seconds, even when there is nothing (developer guide, "Enhanced fan-out").
+const ANSWER_WITHIN: Duration = Duration::from_secs(40);
+/// The most that one reply may hold (API reference, `GetRecords`).
+pub(super) const MOST_BYTES: usize = 10 << 20;
+/// A consumer may subscribe to a shard once in this time; sooner it is refused.
+const BETWEEN_SUBSCRIPTIONS: Duration = Duration::from_secs(5);
+
+/// Replies of one shard.
+pub(super) trait Pages: Send {
+    /// The next reply, as soon as the limits of Kinesis allow to ask for it.
+    fn next(&mut self) -> BoxFuture<'_, Result<Reply, CallError>>;
+
+    /// Goes on from another place.
+    fn go_to(&mut self, from: ReadFrom);
+
+    /// The most bytes that the next reply may bring and nobody holds yet.
+    fn reserve(&self) -> usize;
+}
+
+/// Asks, within the limits of Kinesis.
+pub(super) struct Polling {
+    pub(super) stream: Arc<dyn Stream>,
+    pub(super) shard_id: String,
+    pub(super) pace: Pace,
+    pub(super) idle_poll: Duration,
+    from: ReadFrom,
+    iterator: Option<String>,
+    next_call: Instant,
+}
+
+impl Polling {
+    pub(super) fn new(
+        stream: Arc<dyn Stream>,
+        shard_id: String,
+        from: ReadFrom,
+        pace: Pace,
+        idle_poll: Duration,
+    ) -> Polling {
+        Polling {
+            stream,
+            shard_id,
+            pace,
+            idle_poll,
+            from,
+            iterator: None,
+            next_call: Instant::now(),
+        }
+    }
+
+    async fn ask(&mut self) -> Result<Reply, CallError> {
+        sleep_until(self.next_call).await;
+        let called = Instant::now();
+        self.next_call = called + self.pace.between_calls;
+        let iterator = match self.iterator.take() {
+            Some(iterator) => iterator,
+            None => answered(self.stream.iterator(&self.shard_id, &self.from)).await?,
+        };
+        let reply = answered(self.stream.records(&iterator)).await;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                // The same place again, unless it is the place that is wrong.
+                if !matches!(error.trouble, Trouble::Expired | Trouble::Refused) {
+                    self.iterator = Some(iterator);
+                }
+                return Err(error);
+            }
+        };
+        if let Some(record) = reply.records.last() {
+            self.from = ReadFrom::After(record.sequence_number.clone());
+        }
+        self.iterator.clone_from(&reply.next);
+        self.next_call = called + self.pause(&reply);
+        Ok(reply)
+    }
+
+    fn pause(&self, reply: &Reply) -> Duration {
+        let at_the_tip = reply.records.is_empty() && reply.millis_behind.unwrap_or(0) == 0;
+        let for_calls = if at_the_tip {
+            self.idle_poll.max(self.pace.between_calls)
+        } else {
+            self.pace.between_calls
+        };
+        let for_bytes = self
+            .pace
+            .bytes_per_second
+            .map(|rate| Duration::from_secs_f64(reply.bytes() as f64 / rate.max(1) as f64));
+        for_calls.max(for_bytes.unwrap_or_default())
+    }
+}
+
+impl Pages for Polling {
+    fn next(&mut self) -> BoxFuture<'_, Result<Reply, CallError>> {
+        self.ask().boxed()
+    }
+
+    fn go_to(&mut self, from: ReadFrom) {
+        self.from = from;
+        self.iterator = None;
+    }
+
+    fn reserve(&self) -> usize {
+        MOST_BYTES
+    }
+}
+
+/// Is told. A subscription ends after five minutes, or whenever it likes, and another goes on behind the last record.
+pub(super) struct FanOut {
+    stream: Arc<dyn Stream>,
+    shard_id: String,
+    consumer: String,
+    consumer_arn: Option<String>,
+    from: ReadFrom,
+    subscription: Option<Subscription>,
+    next_call: Instant,
+}
+
+impl FanOut {
+    pub(super) fn new(
+        stream: Arc<dyn Stream>,
+        shard_id: String,
+        from: ReadFrom,
+        consumer: String,
+    ) -> FanOut {
+        FanOut {
+            stream,
+            shard_id,
+            consumer,
+            consumer_arn: None,
+            from,
+            subscription: None,
+            next_call: Instant::now(),
+        }
+    }
+
+    async fn hear(&mut self) -> Result<Reply, CallError> {
+        loop {
+            let mut subscription = match self.subscription.take() {
+                Some(subscription) => subscription,
+                None => self.subscribe().await?,
+            };
+            let Ok(heard) = timeout(ANSWER_WITHIN, subscription.next()).await else {
+                return Err(silent());
+            };
+            // `None`: five minutes are over.
+            let Some(reply) = heard else { continue };
+            let reply = reply?;
+            self.subscription = Some(subscription);
+            if let Some(record) = reply.records.last() {
+                self.from = ReadFrom::After(record.sequence_number.clone());
+            }
+            return Ok(reply);
+        }
+    }
+
+    async fn subscribe(&mut self) -> Result<Subscription, CallError> {
+        let arn = match &self.consumer_arn {
+            Some(arn) => arn.clone(),
+            None => {
+                let arn = self.stream.register(&self.consumer).await?;
+                self.consumer_arn.insert(arn).clone()
+            }
+        };
+        sleep_until(self.next_call).await;
+        self.next_call = Instant::now() + BETWEEN_SUBSCRIPTIONS;
+        answered(self.stream.subscribe(&arn, &self.shard_id, &self.from)).await
+    }
+}
+
+impl Pages for FanOut {
+    fn next(&mut self) -> BoxFuture<'_, Result<Reply, CallError>> {
+        self.hear().boxed()
+    }
+
+    fn go_to(&mut self, from: ReadFrom) {
+        self.from = from;
+        self.subscription = None;
+    }
+
+    /// What is pushed has arrived already when it is heard of: it is counted then.
+    fn reserve(&self) -> usize {
+        0
+    }
+}
+
+async fn answered<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    timeout(ANSWER_WITHIN, call)
+        .await
+        .unwrap_or_else(|_| Err(silent()))
+}
+
+fn silent() -> CallError {
+    CallError {
+        trouble: Trouble::Passing,
+        reason: format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
+    }
+}

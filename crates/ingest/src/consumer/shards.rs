@@ -1,0 +1,119 @@
+//! Which shards may be read now, by whom, and from where. Decisions over values; no network.
+
+use std::collections::BTreeMap;
+
+use lake::{Position, ShardKey};
+
+use crate::kinesis::{ReadFrom, Shard};
+
+/// Shards are shared in this many groups a stream, by the number in their ids: more than any sensible number of workers, and
+/// the shards of a stream, which are numbered in turn, spread evenly.
+const GROUPS: u64 = 16;
+
+/// How far a shard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Being read.
+    Reading,
+    /// Read to its end, and the end is committed.
+    Ended,
+}
+
+/// Shards to start now: those not yet read whose parents have all ended, or are gone from the listing (their retention
+/// is over). A child must wait for its parents so that updates of one finding come in order.
+pub(super) fn plan_start(shards: &[Shard], progress: &BTreeMap<String, Progress>) -> Vec<String> {
+    let listed = |id: &String| shards.iter().any(|shard| shard.id == *id);
+    let done = |id: &String| !listed(id) || progress.get(id) == Some(&Progress::Ended);
+    shards
+        .iter()
+        .filter(|shard| !progress.contains_key(&shard.id) && shard.parents.iter().all(done))
+        .map(|shard| shard.id.clone())
+        .collect()
+}
+
+/// Where to start reading a shard.
+///
+/// After its position; a child of shards that the lake knows, at its oldest record, as nothing of it can have been read;
+/// else where the stream was begun (UTC microseconds; 0 is the oldest record).
+pub(super) fn read_from(position: Option<&Position>, parents_known: bool, begun: i64) -> ReadFrom {
+    match position.and_then(|position| position.sequence_number.as_ref()) {
+        Some(number) => ReadFrom::After(number.to_string()),
+        None if parents_known || begun == 0 => ReadFrom::Oldest,
+        None => ReadFrom::Time(begun),
+    }
+}
+
+/// The group that a shard is shared in, a name fit for a file.
+pub(super) fn group_of(shard: &ShardKey) -> String {
+    let digits = shard.shard_id.rsplit('-').next().unwrap_or_default();
+    let number = digits.parse().unwrap_or_else(|_| fnv(&shard.shard_id));
+    format!("{:016x}-{:02}", fnv(&shard.source), number % GROUPS)
+}
+
+/// FNV-1a, 64 bits: the same on every machine.
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lake::SequenceNumber;
+
+    fn check(shards: &[(&str, &[&str])], progress: &[(&str, Progress)], expected: &[&str]) {
+        let shards: Vec<Shard> = shards
+            .iter()
+            .map(|(id, parents)| Shard {
+                id: (*id).into(),
+                parents: parents.iter().map(|p| (*p).into()).collect(),
+                hash_keys: (0, u128::MAX),
+            })
+            .collect();
+        let progress = progress
+            .iter()
+            .map(|(id, p)| ((*id).to_owned(), *p))
+            .collect();
+        assert_eq!(plan_start(&shards, &progress), expected);
+    }
+
+    #[test]
+    fn children_wait_for_all_their_parents() {
+        use Progress::{Ended, Reading};
+        let split: &[(&str, &[&str])] = &[("0", &[]), ("1", &["0"]), ("2", &["0"])];
+        check(split, &[], &["0"]);
+        check(split, &[("0", Reading)], &[]);
+        check(split, &[("0", Ended)], &["1", "2"]);
+        check(split, &[("0", Ended), ("1", Reading)], &["2"]);
+        let merge: &[(&str, &[&str])] = &[("a", &[]), ("b", &[]), ("c", &["a", "b"])];
+        check(merge, &[("a", Ended), ("b", Reading)], &[]);
+        check(merge, &[("a", Ended), ("b", Ended)], &["c"]);
+        check(&[("c", &["gone"])], &[], &["c"]);
+    }
+
+    #[test]
+    fn a_shard_is_read_from_its_position_else_as_it_came_to_be() {
+        let position = Position::at(SequenceNumber::parse("7").unwrap(), 0);
+        let after = ReadFrom::After("7".to_owned());
+        assert_eq!(read_from(Some(&position), true, 5), after);
+        assert_eq!(read_from(None, true, 5), ReadFrom::Oldest);
+        assert_eq!(read_from(None, false, 5), ReadFrom::Time(5));
+        assert_eq!(read_from(None, false, 0), ReadFrom::Oldest);
+        let nothing_read = Position::default();
+        assert_eq!(read_from(Some(&nothing_read), false, 5), ReadFrom::Time(5));
+    }
+
+    #[test]
+    fn shards_of_a_stream_spread_over_the_groups() {
+        let group = |number: u32| {
+            group_of(&ShardKey {
+                source: "arn@1".to_owned(),
+                shard_id: format!("shardId-{number:012}"),
+            })
+        };
+        let groups: std::collections::BTreeSet<_> = (0..16).map(group).collect();
+        assert_eq!(groups.len(), 16);
+        assert_eq!(group(0), group(16));
+    }
+}
