@@ -3,9 +3,9 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
@@ -16,61 +16,69 @@ enum Life {
 
 /// One life of a worker. Clones are the same life.
 #[derive(Debug, Clone)]
-pub(crate) struct Gate(Arc<watch::Sender<Life>>);
+pub(crate) struct Gate(Arc<Inner>);
+
+/// Not a `watch` channel: that one wakes those who wait in an order of its own choice, by chance.
+#[derive(Debug)]
+struct Inner {
+    life: Mutex<Life>,
+    changed: Notify,
+}
 
 impl Gate {
     /// A process that has just started.
     pub(crate) fn new() -> Gate {
-        Gate(Arc::new(watch::Sender::new(Life::Running)))
+        Gate(Arc::new(Inner { life: Mutex::new(Life::Running), changed: Notify::new() }))
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.0.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(Life) -> Life) {
+        let mut life = self.life();
+        *life = change(*life);
+        drop(life);
+        self.0.changed.notify_waiters();
     }
 
     /// Stops the process until [`Gate::resume`].
     pub(crate) fn pause(&self) {
-        self.change(Life::Running, Life::Paused);
+        self.change(|life| if life == Life::Running { Life::Paused } else { life });
     }
 
     /// Lets a stopped process run on.
     pub(crate) fn resume(&self) {
-        self.change(Life::Paused, Life::Running);
-    }
-
-    fn change(&self, from: Life, to: Life) {
-        self.0.send_if_modified(|life| {
-            let is_change = *life == from;
-            if is_change {
-                *life = to;
-            }
-            is_change
-        });
+        self.change(|life| if life == Life::Paused { Life::Running } else { life });
     }
 
     /// Ends the process; nothing of it runs again.
     pub(crate) fn kill(&self) {
-        self.0.send_replace(Life::Dead);
+        self.change(|_| Life::Dead);
     }
 
     pub(crate) fn is_dead(&self) -> bool {
-        *self.0.borrow() == Life::Dead
+        *self.life() == Life::Dead
     }
 
     /// Waits while the process is stopped; for ever when it is dead.
     pub(crate) async fn pass(&self) {
-        self.until(Life::Running).await;
+        self.until(|life| life == Life::Running).await;
     }
 
     /// Waits for its death.
     pub(crate) async fn death(&self) {
-        self.until(Life::Dead).await;
+        self.until(|life| life == Life::Dead).await;
     }
 
-    async fn until(&self, wanted: Life) {
-        let reached = self.0.subscribe().wait_for(|life| *life == wanted).await.is_ok();
-        assert!(reached, "a gate outlives those who wait at it");
-    }
-
-    async fn closed(&self) {
-        let closed = self.0.subscribe().wait_for(|life| *life != Life::Running).await.is_ok();
-        assert!(closed, "a gate outlives those who wait at it");
+    async fn until(&self, reached: impl Fn(Life) -> bool) {
+        loop {
+            let changed = self.0.changed.notified();
+            if reached(*self.life()) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Runs work for as long as the process runs: it is not polled while it is stopped.
@@ -80,7 +88,7 @@ impl Gate {
             self.pass().await;
             tokio::select! {
                 biased;
-                () = self.closed() => {}
+                () = self.until(|life| life != Life::Running) => {}
                 output = &mut work => return output,
             }
         }
