@@ -30,11 +30,19 @@ pub(crate) struct Item {
     pub(crate) hash_key: Option<u128>,
     pub(crate) data: Bytes,
     pub(crate) documents: Arc<[Kind]>,
+    /// Whether its documents are user records of their own, each with a sub-sequence number.
+    pub(crate) is_aggregate: bool,
 }
 
 impl Item {
     pub(crate) fn new(key: &str, data: impl Into<Bytes>, documents: Vec<Kind>) -> Item {
-        Item { key: key.to_owned(), hash_key: None, data: data.into(), documents: documents.into() }
+        Item {
+            key: key.to_owned(),
+            hash_key: None,
+            data: data.into(),
+            documents: documents.into(),
+            is_aggregate: false,
+        }
     }
 
     /// A finding as EventBridge sends it.
@@ -67,7 +75,13 @@ impl Item {
     pub(crate) fn aggregate(documents: &[Document]) -> Item {
         let records: Vec<_> = documents.iter().map(kpl::UserRecord::of).collect();
         let kinds = documents.iter().flat_map(kinds).collect();
-        Item::new(&documents[0].partition_key, kpl::aggregate(&records), kinds)
+        let plain = Item::new(&documents[0].partition_key, kpl::aggregate(&records), kinds);
+        Item { is_aggregate: true, ..plain }
+    }
+
+    /// The same, but into the shard of a hash key.
+    pub(crate) fn at(self, hash_key: u128) -> Item {
+        Item { hash_key: Some(hash_key), ..self }
     }
 }
 

@@ -194,6 +194,15 @@ impl FakeKinesis {
         id
     }
 
+    /// Nobody wants what was put so far: whoever begins at the newest record never sees it.
+    pub(crate) fn forget_the_past(&self) {
+        for shard in &mut self.state().life().shards {
+            for put in &mut shard.records {
+                put.documents = [].into();
+            }
+        }
+    }
+
     /// Ids of the open shards.
     pub(crate) fn open_shards(&self) -> Vec<String> {
         let mut state = self.state();
@@ -254,6 +263,11 @@ impl FakeKinesis {
     /// Whether a record has passed its retention.
     pub(crate) fn is_trimmed(&self, put: &Put) -> bool {
         put.arrived_ms + self.retention_ms() <= self.ground().now_ms()
+    }
+
+    /// Whether any record can have passed its retention.
+    pub(crate) fn has_dropped_any(&self) -> bool {
+        self.ground().now_ms() >= self.retention_ms()
     }
 
     /// Whether a shard is closed and still there, so that its end can be read.

@@ -30,7 +30,8 @@ pub(super) async fn complaints(world: &World) -> Vec<String> {
     let stored = Stored::read(&world.disk, &world.log).await;
     world.kinesis.history(|lives| {
         let lost = Lost::find(&world.log, lives, &stored, &gaps, &world.kinesis);
-        complaints.extend(order::complaints(&world.log, lives));
+        world.ground.add("records lost", lost.records.len() as u64);
+        complaints.extend(order::complaints(&world.log, lives, &world.kinesis));
         complaints.extend(ledgers::complaints(&world.log, lives, &lost));
         complaints.extend(stored.complaints(&world.log, lives, &lost));
         complaints.extend(lost.complaints);
@@ -44,7 +45,7 @@ pub(super) fn behind(log: &Log, kinesis: &FakeKinesis) -> Option<String> {
         let life = lives.last()?;
         let unread = |shard: &&Shard| {
             let reached = log.position(&life.source, &shard.id);
-            let last = shard.records.last();
+            let last = shard.records.iter().rev().find(|put| !put.documents.is_empty());
             let number = reached.and_then(|step| step.sequence_number.as_deref());
             let kept = |put: &&Put| !kinesis.is_trimmed(put);
             let all_read = last.filter(kept).is_none_or(|put| number == Some(&put.sequence_number));

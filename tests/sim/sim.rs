@@ -16,4 +16,5 @@ mod store;
 mod oracle;
 mod world;
 
+mod faults;
 mod seeds;

@@ -16,7 +16,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::documents::Item;
+use super::documents::{self, Item};
 use super::ground::{BEGINNING, Ground};
 use super::kinesis::{FakeKinesis, Manners};
 use super::oracle;
@@ -71,6 +71,18 @@ pub(crate) struct World {
     pub(crate) faults: Arc<StoreFaults>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) log: oracle::Log,
+    /// Findings to put.
+    fresh: Vec<Item>,
+    batches: u64,
+}
+
+/// One world in which one thing goes wrong, and what the oracle says at its end.
+pub(crate) fn check(setup: Setup, live: impl AsyncFnOnce(&mut World)) {
+    simulate(async || {
+        let mut world = World::new(setup, true).await;
+        live(&mut world).await;
+        world.holds().await;
+    });
 }
 
 /// Runs a world of its own on this thread. The trace is kept when one seed is replayed.
@@ -101,6 +113,8 @@ impl World {
             faults: Arc::default(),
             workers,
             log: oracle::Log::default(),
+            fresh: Vec::new(),
+            batches: 0,
         }
     }
 
@@ -163,15 +177,55 @@ impl World {
     }
 
     /// Like [`World::settle`]; fails the test with everything that was wrong.
-    pub(crate) async fn holds(&mut self) {
+    async fn holds(&mut self) {
         self.settle().await;
         let complaints = self.ground.complaints();
-        assert!(
-            complaints.is_empty(),
-            "{}\n\n{}",
-            self.ground.lines().join("\n"),
-            complaints.join("\n")
-        );
+        let lines = self.ground.lines();
+        let last = &lines[lines.len().saturating_sub(300)..];
+        assert!(complaints.is_empty(), "{}\n\n{}", last.join("\n"), complaints.join("\n"));
+    }
+
+    /// Lets so much time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Puts so many findings that were not put before, into whichever shards they belong.
+    pub(crate) fn put_findings(&mut self, count: usize) {
+        if self.fresh.len() < count {
+            self.batches += 1;
+            let more = documents::findings(self.setup.seed * 1_000 + self.batches, 200);
+            self.fresh.extend(more.iter().map(Item::finding));
+        }
+        for item in self.fresh.drain(..count) {
+            self.kinesis.put(&item);
+        }
+    }
+
+    /// Starts everybody and waits until the first findings are in the lake.
+    pub(crate) async fn begin(&mut self) {
+        self.start_all();
+        self.put_findings(10);
+        self.caught_up().await;
+    }
+
+    /// Fails when it is not caught up soon.
+    pub(crate) async fn caught_up_within(&mut self, seconds: u64) {
+        let began = self.ground.now_ms();
+        self.caught_up().await;
+        let took = self.ground.now_ms() - began;
+        assert!(took <= seconds * 1_000, "caught up after {took} ms");
+    }
+
+    /// How often a line of the trace holds all of these words.
+    pub(crate) fn noted(&self, words: &[&str]) -> usize {
+        let lines = self.ground.lines();
+        lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// A count of the ground.
+    pub(crate) fn counted(&self, what: &str) -> u64 {
+        self.ground.counts().get(what).copied().unwrap_or(0)
     }
 
     /// The lake, for looking.

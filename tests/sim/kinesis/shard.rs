@@ -20,6 +20,7 @@ pub(crate) struct Put {
     pub(crate) arrived_ms: u64,
     pub(crate) data: Bytes,
     pub(crate) documents: Arc<[Kind]>,
+    pub(crate) is_aggregate: bool,
 }
 
 impl Put {
@@ -82,6 +83,7 @@ impl Shard {
             arrived_ms: now,
             data: item.data.clone(),
             documents: item.documents.clone(),
+            is_aggregate: item.is_aggregate,
         });
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::log::Log;
-use crate::sim::kinesis::Life;
+use crate::sim::kinesis::{FakeKinesis, Life, Shard};
 
-pub(super) fn complaints(log: &Log, lives: &[Life]) -> Vec<String> {
+pub(super) fn complaints(log: &Log, lives: &[Life], kinesis: &FakeKinesis) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut positions: BTreeMap<(&str, &str), (Option<&str>, bool)> = BTreeMap::new();
     for commit in &log.commits {
@@ -24,9 +24,11 @@ pub(super) fn complaints(log: &Log, lives: &[Life]) -> Vec<String> {
                 complaints.push(format!("version {version}: {shard} moves back"));
             }
             if before.is_none() {
+                // A parent that is kept no longer can never be read to its end.
                 let parents = parents(lives, source, shard);
-                let unread = |parent: &&&str| !positions.get(&(source, **parent)).is_some_and(|(_, ended)| *ended);
-                if let Some(parent) = parents.iter().find(unread) {
+                let readable = parents.iter().filter(|parent| kinesis.is_readable_to_its_end(parent));
+                let ended = |id: &str| positions.get(&(source, id)).is_some_and(|(_, ended)| *ended);
+                if let Some(parent) = readable.map(|parent| &parent.id).find(|id| !ended(id)) {
                     complaints.push(format!("version {version}: {shard} begins before {parent} has ended"));
                 }
             }
@@ -39,8 +41,8 @@ pub(super) fn complaints(log: &Log, lives: &[Life]) -> Vec<String> {
     complaints
 }
 
-fn parents<'a>(lives: &'a [Life], source: &str, shard: &str) -> Vec<&'a str> {
-    let life = lives.iter().filter(|life| life.source == source);
-    let shards = life.flat_map(|life| &life.shards).filter(|known| known.id == shard);
-    shards.flat_map(|shard| &shard.parents).map(String::as_str).collect()
+fn parents<'a>(lives: &'a [Life], source: &str, shard: &str) -> Vec<&'a Shard> {
+    let Some(life) = lives.iter().find(|life| life.source == source) else { return Vec::new() };
+    let Some(child) = life.shards.iter().find(|known| known.id == shard) else { return Vec::new() };
+    life.shards.iter().filter(|known| child.parents.contains(&known.id)).collect()
 }

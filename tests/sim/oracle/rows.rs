@@ -21,7 +21,7 @@ pub(super) type Place = (String, String, String);
 /// What the tables hold.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    pub(super) findings: Vec<(Place, Version)>,
+    pub(super) findings: Vec<(Place, i64, Version)>,
     pub(super) rejects: Vec<Place>,
 }
 
@@ -33,6 +33,7 @@ impl Stored {
                 "source",
                 "shard_id",
                 "sequence_number",
+                "sub_sequence",
                 "account_id",
                 "region",
                 "finding_id",
@@ -43,6 +44,7 @@ impl Stored {
                 let text = |name: &str, row| column(&batch, name).as_string::<i32>().value(row).to_owned();
                 let updated = column(&batch, "updated_at").as_primitive::<TimestampMicrosecondType>();
                 let counts = column(&batch, "count").as_primitive::<Int64Type>();
+                let subs = column(&batch, "sub_sequence").as_primitive::<Int64Type>();
                 stored.findings.extend((0..batch.num_rows()).map(|row| {
                     let second = updated.value(row).div_euclid(1_000_000);
                     let version = (
@@ -53,7 +55,7 @@ impl Stored {
                         counts.value(row),
                     );
                     let place = (text("source", row), text("shard_id", row), text("sequence_number", row));
-                    (place, version)
+                    (place, subs.value(row), version)
                 }));
             }
         }
@@ -72,13 +74,12 @@ impl Stored {
         let mut complaints = Vec::new();
         let puts = puts(lives);
         let mut versions = BTreeSet::new();
-        for (place, version) in &self.findings {
+        for (place, sub, version) in &self.findings {
             if !versions.insert(version) {
                 complaints.push(format!("{version:?} is stored twice, once from {place:?}"));
             }
-            let kind = Kind::Finding(version.clone());
-            if !puts.get(place).is_some_and(|put| put.documents.contains(&kind)) {
-                complaints.push(format!("{place:?} never held {version:?}"));
+            if !puts.get(place).is_some_and(|put| holds(put, *sub, version)) {
+                complaints.push(format!("{place:?} never held {version:?} as its user record {sub}"));
             }
         }
         let mut rejects: BTreeMap<&Place, usize> = BTreeMap::new();
@@ -103,6 +104,16 @@ impl Stored {
         }
         complaints.extend(rejects.keys().map(|place| format!("nobody put the reject of {place:?}")));
         complaints
+    }
+}
+
+/// Whether a record holds a version, as the user record of this number when it is an aggregate.
+fn holds(put: &Put, sub: i64, version: &Version) -> bool {
+    let wanted = Kind::Finding(version.clone());
+    if put.is_aggregate {
+        put.documents.get(sub as usize) == Some(&wanted)
+    } else {
+        sub == 0 && put.documents.contains(&wanted)
     }
 }
 

@@ -43,15 +43,15 @@ pub(crate) async fn a_bad_day(seed: u64, keep_trace: bool) -> Ended {
 fn setup(seed: u64) -> Setup {
     let chance = Ground::new(seed ^ 0x5e7, false);
     let workers = chance.between(1, 3);
-    let forgets_soon = chance.permille(100);
+    let trimmed = chance.pick(&[Trimmed::Refused, Trimmed::Skipped, Trimmed::Silent]);
     Setup {
         seed,
         workers,
         shards: chance.between(1, 3),
         manners: Manners {
-            retention: if forgets_soon { minutes(20) } else { minutes(24 * 60) },
-            trimmed: chance.pick(&[Trimmed::Refused, Trimmed::Skipped, Trimmed::Silent]),
-            says_lag: chance.permille(800),
+            trimmed,
+            // Its lag is how the silent one shows that something is wrong.
+            says_lag: trimmed == Trimmed::Silent || chance.permille(800),
             ..Manners::default()
         },
         leases: chance
@@ -62,10 +62,6 @@ fn setup(seed: u64) -> Setup {
         rows: chance.between(10, 60) as usize,
         memory: chance.pick(&[1 << 20, 64 << 20]),
     }
-}
-
-fn minutes(count: u64) -> Duration {
-    Duration::from_millis(count * MINUTE)
 }
 
 impl World {
@@ -153,10 +149,12 @@ impl World {
                 let shards = ground.between(1, 3);
                 self.kinesis.make_again(shards, seconds(0, 60));
             }
-            21 if self.setup.manners.retention < minutes(60) => {
+            21 if ground.permille(300) => {
                 ground.count("outages");
                 self.workers.iter().for_each(super::Worker::kill);
-                tokio::time::sleep(minutes(ground.between(10, 30))).await;
+                // Clocks are wrong by an hour at most, so that everyone agrees whether this is longer than a day.
+                let hours = ground.pick(&[3, 22, 26, 40]);
+                tokio::time::sleep(Duration::from_secs(hours * 3_600)).await;
             }
             _ => {}
         }
