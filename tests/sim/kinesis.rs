@@ -365,6 +365,11 @@ impl FakeKinesis {
         Ok(place.to_string())
     }
 
+    /// The ARN of a consumer holds when it was registered.
+    fn consumer_arn(&self, name: &str) -> String {
+        format!("{}/consumer/{name}:{}", self.0.arn, self.state().lives.len())
+    }
+
     /// Where reading of a shard begins.
     fn place(&self, shard_id: &str, from: &ReadFrom) -> Result<Place, CallError> {
         let now = self.ground().now_ms();

