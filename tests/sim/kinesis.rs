@@ -219,9 +219,12 @@ impl FakeKinesis {
         let parent = life.shard(id);
         let (first, last) = parent.hash_keys;
         parent.closed_at = Some(now);
+        // A child is not listed before its parents are.
+        let least = parent.listed_at;
         let middle = first + (last - first) / 2;
         for (range, delay) in [(first, middle), (middle + 1, last)].into_iter().zip(listed) {
-            let child = Shard::new(life.shards.len(), vec![id.to_owned()], range, now + delay);
+            let listed_at = least.max(now + delay);
+            let child = Shard::new(life.shards.len(), vec![id.to_owned()], range, listed_at);
             life.shards.push(child);
         }
         drop(state);
@@ -232,13 +235,15 @@ impl FakeKinesis {
     /// Merges two open shards that lie side by side.
     pub(crate) fn merge(&self, low: &str, high: &str) {
         let now = self.ground().now_ms();
-        let listed_at = now + self.listing_delay();
+        let mut listed_at = now + self.listing_delay();
         let mut state = self.state();
         let life = state.life();
         let first = life.shard(low).hash_keys.0;
         let last = life.shard(high).hash_keys.1;
         for id in [low, high] {
-            life.shard(id).closed_at = Some(now);
+            let parent = life.shard(id);
+            parent.closed_at = Some(now);
+            listed_at = listed_at.max(parent.listed_at);
         }
         let parents = vec![low.to_owned(), high.to_owned()];
         life.shards.push(Shard::new(life.shards.len(), parents, (first, last), listed_at));
