@@ -47,12 +47,20 @@ impl Item {
 
     /// A finding as EventBridge sends it.
     pub(crate) fn finding(document: &Document) -> Item {
-        Item::new(&document.partition_key, document.bytes.clone(), kinds(document))
+        Item::new(
+            &document.partition_key,
+            document.bytes.clone(),
+            kinds(document),
+        )
     }
 
     /// Bytes that nobody can read.
     pub(crate) fn broken(number: u64) -> Item {
-        Item::new(&format!("broken-{number}"), format!("{{ broken {number}"), vec![Kind::Reject])
+        Item::new(
+            &format!("broken-{number}"),
+            format!("{{ broken {number}"),
+            vec![Kind::Reject],
+        )
     }
 
     /// An event that is no finding, and how many bytes of padding it carries.
@@ -76,18 +84,28 @@ impl Item {
         let records: Vec<_> = documents.iter().map(kpl::UserRecord::of).collect();
         let kinds = documents.iter().flat_map(kinds).collect();
         let plain = Item::new(&documents[0].partition_key, kpl::aggregate(&records), kinds);
-        Item { is_aggregate: true, ..plain }
+        Item {
+            is_aggregate: true,
+            ..plain
+        }
     }
 
     /// The same, but into the shard of a hash key.
     pub(crate) fn at(self, hash_key: u128) -> Item {
-        Item { hash_key: Some(hash_key), ..self }
+        Item {
+            hash_key: Some(hash_key),
+            ..self
+        }
     }
 }
 
 /// What the documents of a generated document must become.
 pub(crate) fn kinds(document: &Document) -> Vec<Kind> {
-    document.truths.iter().map(|truth| Kind::Finding(version(truth))).collect()
+    document
+        .truths
+        .iter()
+        .map(|truth| Kind::Finding(version(truth)))
+        .collect()
 }
 
 fn version(truth: &Truth) -> Version {

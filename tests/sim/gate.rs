@@ -28,7 +28,10 @@ struct Inner {
 impl Gate {
     /// A process that has just started.
     pub(crate) fn new() -> Gate {
-        Gate(Arc::new(Inner { life: Mutex::new(Life::Running), changed: Notify::new() }))
+        Gate(Arc::new(Inner {
+            life: Mutex::new(Life::Running),
+            changed: Notify::new(),
+        }))
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
@@ -44,12 +47,24 @@ impl Gate {
 
     /// Stops the process until [`Gate::resume`].
     pub(crate) fn pause(&self) {
-        self.change(|life| if life == Life::Running { Life::Paused } else { life });
+        self.change(|life| {
+            if life == Life::Running {
+                Life::Paused
+            } else {
+                life
+            }
+        });
     }
 
     /// Lets a stopped process run on.
     pub(crate) fn resume(&self) {
-        self.change(|life| if life == Life::Paused { Life::Running } else { life });
+        self.change(|life| {
+            if life == Life::Paused {
+                Life::Running
+            } else {
+                life
+            }
+        });
     }
 
     /// Ends the process; nothing of it runs again.

@@ -135,7 +135,11 @@ impl FakeKinesis {
         let width = u128::MAX / u128::from(shards);
         let shard = |index: u64| {
             let first = width * u128::from(index);
-            let last = if index + 1 == shards { u128::MAX } else { first + width - 1 };
+            let last = if index + 1 == shards {
+                u128::MAX
+            } else {
+                first + width - 1
+            };
             Shard::new(index as usize, Vec::new(), (first, last), 0)
         };
         let life = Life {
@@ -152,7 +156,8 @@ impl FakeKinesis {
     /// Deletes the stream with all its records; after `absent` there is another one of its name.
     pub(crate) fn make_again(&self, shards: u64, absent: Duration) {
         let begins = self.ground().now_ms() + absent.as_millis() as u64;
-        self.ground().note(format_args!("the stream is deleted and made again"));
+        self.ground()
+            .note(format_args!("the stream is deleted and made again"));
         self.begin_life(shards, begins);
     }
 
@@ -185,7 +190,10 @@ impl FakeKinesis {
         let hash = item.hash_key.unwrap_or_else(|| hash_key(&item.key));
         let mut state = self.state();
         state.counter += step;
-        let sequence_number = format!("4959033827149025660855969253836157109592{:016}", state.counter);
+        let sequence_number = format!(
+            "4959033827149025660855969253836157109592{:016}",
+            state.counter
+        );
         let shard = state.life().shard_of(hash);
         shard.put(sequence_number, item, now);
         let id = shard.id.clone();
@@ -206,7 +214,11 @@ impl FakeKinesis {
     /// Ids of the open shards.
     pub(crate) fn open_shards(&self) -> Vec<String> {
         let mut state = self.state();
-        let open = state.life().shards.iter().filter(|shard| shard.closed_at.is_none());
+        let open = state
+            .life()
+            .shards
+            .iter()
+            .filter(|shard| shard.closed_at.is_none());
         open.map(|shard| shard.id.clone()).collect()
     }
 
@@ -222,7 +234,10 @@ impl FakeKinesis {
         // A child is not listed before its parents are.
         let least = parent.listed_at;
         let middle = first + (last - first) / 2;
-        for (range, delay) in [(first, middle), (middle + 1, last)].into_iter().zip(listed) {
+        for (range, delay) in [(first, middle), (middle + 1, last)]
+            .into_iter()
+            .zip(listed)
+        {
             let listed_at = least.max(now + delay);
             let child = Shard::new(life.shards.len(), vec![id.to_owned()], range, listed_at);
             life.shards.push(child);
@@ -246,7 +261,12 @@ impl FakeKinesis {
             listed_at = listed_at.max(parent.listed_at);
         }
         let parents = vec![low.to_owned(), high.to_owned()];
-        life.shards.push(Shard::new(life.shards.len(), parents, (first, last), listed_at));
+        life.shards.push(Shard::new(
+            life.shards.len(),
+            parents,
+            (first, last),
+            listed_at,
+        ));
         drop(state);
         self.ground().note(format_args!("merge {low} and {high}"));
         self.ground().count("merges");
@@ -258,11 +278,14 @@ impl FakeKinesis {
         let shards = &state.life().shards;
         let mut open: Vec<&Shard> = shards.iter().filter(|s| s.closed_at.is_none()).collect();
         open.sort_by_key(|shard| shard.hash_keys);
-        open.windows(2).map(|pair| (pair[0].id.clone(), pair[1].id.clone())).collect()
+        open.windows(2)
+            .map(|pair| (pair[0].id.clone(), pair[1].id.clone()))
+            .collect()
     }
 
     fn listing_delay(&self) -> u64 {
-        self.ground().below(self.0.manners.listed_within.as_millis() as u64 + 1)
+        self.ground()
+            .below(self.0.manners.listed_within.as_millis() as u64 + 1)
     }
 
     /// Whether a record has passed its retention.
@@ -278,7 +301,9 @@ impl FakeKinesis {
     /// Whether a shard is closed and still there, so that its end can be read.
     pub(crate) fn is_readable_to_its_end(&self, shard: &Shard) -> bool {
         let now = self.ground().now_ms();
-        shard.closed_at.is_some_and(|closed| now < closed + self.retention_ms())
+        shard
+            .closed_at
+            .is_some_and(|closed| now < closed + self.retention_ms())
     }
 
     fn retention_ms(&self) -> u64 {
@@ -294,13 +319,21 @@ impl FakeKinesis {
     pub(crate) fn most_calls_a_second(&self) -> usize {
         let mut state = self.state();
         let shards = state.life().shards.iter();
-        shards.map(|shard| shard.traffic.most_a_second()).max().unwrap_or(0)
+        shards
+            .map(|shard| shard.traffic.most_a_second())
+            .max()
+            .unwrap_or(0)
     }
 
     /// How many reads were refused because they came too fast.
     pub(crate) fn calls_refused(&self) -> u64 {
         let mut state = self.state();
-        state.life().shards.iter().map(|shard| shard.traffic.refused).sum()
+        state
+            .life()
+            .shards
+            .iter()
+            .map(|shard| shard.traffic.refused)
+            .sum()
     }
 }
 
@@ -353,7 +386,10 @@ impl FakeKinesis {
         };
         let listed: Vec<_> = state.life().shards.iter().skip(start).collect();
         let kept = |shard: &&&Shard| {
-            shard.listed_at <= now && shard.closed_at.is_none_or(|closed| now < closed + retention)
+            shard.listed_at <= now
+                && shard
+                    .closed_at
+                    .is_none_or(|closed| now < closed + retention)
         };
         let page: Vec<_> = listed.iter().filter(kept).take(SHARDS_A_PAGE).collect();
         let last = page.last().map(|shard| shard.index + 1);
@@ -372,7 +408,11 @@ impl FakeKinesis {
 
     /// The ARN of a consumer holds when it was registered.
     fn consumer_arn(&self, name: &str) -> String {
-        format!("{}/consumer/{name}:{}", self.0.arn, self.state().lives.len())
+        format!(
+            "{}/consumer/{name}:{}",
+            self.0.arn,
+            self.state().lives.len()
+        )
     }
 
     /// Where reading of a shard begins.
@@ -381,7 +421,12 @@ impl FakeKinesis {
         let oldest_time = now.saturating_sub(self.retention_ms());
         let mut state = self.state();
         let life = state.lives.len();
-        let Some(shard) = state.life().shards.iter().find(|shard| shard.id == shard_id) else {
+        let Some(shard) = state
+            .life()
+            .shards
+            .iter()
+            .find(|shard| shard.id == shard_id)
+        else {
             return Err(not_found("the shard is not there"));
         };
         let oldest = shard.oldest_kept(oldest_time);
@@ -389,7 +434,10 @@ impl FakeKinesis {
             ReadFrom::Oldest => (oldest, false),
             ReadFrom::Time(micros) => {
                 let ms = ((micros - BEGINNING) / 1_000).max(0) as u64;
-                (shard.records.partition_point(|put| put.arrived_ms < ms), false)
+                (
+                    shard.records.partition_point(|put| put.arrived_ms < ms),
+                    false,
+                )
             }
             ReadFrom::After(number) => {
                 let Some(known) = shard.index_of(number) else {
@@ -404,7 +452,13 @@ impl FakeKinesis {
                 }
             }
         };
-        Ok(Place { life, shard: shard.index, at: at.max(oldest), issued: now, silent })
+        Ok(Place {
+            life,
+            shard: shard.index,
+            at: at.max(oldest),
+            issued: now,
+            silent,
+        })
     }
 
     fn read(&self, iterator: &str) -> Result<Reply, CallError> {
@@ -417,15 +471,29 @@ impl FakeKinesis {
         }
         let chances = state.chances;
         let shard = &mut state.life().shards[place.shard];
-        shard.traffic.ask(now).map_err(|reason| call_error(Trouble::Throttled, reason))?;
+        shard
+            .traffic
+            .ask(now)
+            .map_err(|reason| call_error(Trouble::Throttled, reason))?;
         if now >= place.issued + ITERATOR_LIVES_MS {
-            return Err(call_error(Trouble::Expired, "the iterator is older than five minutes"));
+            return Err(call_error(
+                Trouble::Expired,
+                "the iterator is older than five minutes",
+            ));
         }
         let stays = place.silent || self.ground().permille(chances.empty);
         let (reply, next) = self.read_at(shard, place.at, now, stays);
         shard.traffic.answered(now, reply.bytes());
-        let lag = if place.silent { Some(self.retention_ms() as i64) } else { reply.millis_behind };
-        let next = Place { at: next, issued: now, ..place };
+        let lag = if place.silent {
+            Some(self.retention_ms() as i64)
+        } else {
+            reply.millis_behind
+        };
+        let next = Place {
+            at: next,
+            issued: now,
+            ..place
+        };
         Ok(Reply {
             next: (!reply.ended).then(|| next.to_string()),
             millis_behind: lag.map(|lag| if self.0.manners.says_lag { lag } else { 0 }),
@@ -450,7 +518,12 @@ impl FakeKinesis {
             next: None,
             // The end comes with the last records or in a reply of its own.
             ended: at_end && (count == 0 || self.ground().permille(500)),
-            millis_behind: Some(shard.records.get(next).map_or(0, |put| (now - put.arrived_ms) as i64)),
+            millis_behind: Some(
+                shard
+                    .records
+                    .get(next)
+                    .map_or(0, |put| (now - put.arrived_ms) as i64),
+            ),
         };
         (reply, next)
     }
@@ -475,14 +548,24 @@ struct Place {
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Place { life, shard, at, issued, silent } = self;
+        let Place {
+            life,
+            shard,
+            at,
+            issued,
+            silent,
+        } = self;
         write!(f, "{life}/{shard}/{at}/{issued}/{}", u8::from(*silent))
     }
 }
 
 impl Place {
     fn parse(text: &str) -> Option<Place> {
-        let numbers: Vec<u64> = text.split('/').map(str::parse).collect::<Result<_, _>>().ok()?;
+        let numbers: Vec<u64> = text
+            .split('/')
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .ok()?;
         let [life, shard, at, issued, silent] = numbers[..] else {
             return None;
         };
@@ -497,7 +580,10 @@ impl Place {
 }
 
 fn call_error(trouble: Trouble, reason: &str) -> CallError {
-    CallError { trouble, reason: reason.to_owned() }
+    CallError {
+        trouble,
+        reason: reason.to_owned(),
+    }
 }
 
 fn refused(reason: &str) -> CallError {

@@ -60,14 +60,26 @@ pub(super) fn behind(log: &Log, kinesis: &FakeKinesis) -> Option<String> {
         let life = lives.last()?;
         let unread = |shard: &&Shard| {
             let reached = log.position(&life.source, &shard.id);
-            let last = shard.records.iter().rev().find(|put| !put.documents.is_empty());
+            let last = shard
+                .records
+                .iter()
+                .rev()
+                .find(|put| !put.documents.is_empty());
             let number = reached.and_then(|step| step.sequence_number.as_deref());
             let kept = |put: &&Put| !kinesis.is_trimmed(put);
-            let all_read = last.filter(kept).is_none_or(|put| number == Some(&put.sequence_number));
-            let ended = !kinesis.is_readable_to_its_end(shard) || reached.is_some_and(|step| step.ended);
+            let all_read = last
+                .filter(kept)
+                .is_none_or(|put| number == Some(&put.sequence_number));
+            let ended =
+                !kinesis.is_readable_to_its_end(shard) || reached.is_some_and(|step| step.ended);
             !(all_read && ended)
         };
         let shard = life.shards.iter().find(unread)?;
-        Some(format!("{} of {} is at {:?}", shard.id, life.source, log.position(&life.source, &shard.id)))
+        Some(format!(
+            "{} of {} is at {:?}",
+            shard.id,
+            life.source,
+            log.position(&life.source, &shard.id)
+        ))
     })
 }

@@ -10,7 +10,10 @@ use super::world::{a_bad_day, simulate};
 fn asked(name: &str) -> Option<u64> {
     #[allow(clippy::disallowed_methods, reason = "a test's own switch")]
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number")),
+    )
 }
 
 /// `GUARDLAKE_TEST_SEEDS=n` lives through so many days instead of 1,000; `GUARDLAKE_TEST_SEED=s` through one of them, and shows
@@ -33,7 +36,10 @@ fn a_thousand_seeds_lose_nothing_and_store_nothing_twice() {
                 return (counts, failures);
             }
             let ended = simulate(|| a_bad_day(seed, one.is_some()));
-            ended.counts.iter().for_each(|(what, count)| *counts.entry(what).or_default() += count);
+            ended
+                .counts
+                .iter()
+                .for_each(|(what, count)| *counts.entry(what).or_default() += count);
             ended.lines.iter().for_each(|line| report(line));
             if !ended.complaints.is_empty() {
                 failures.push((seed, ended.complaints));
@@ -46,14 +52,24 @@ fn a_thousand_seeds_lose_nothing_and_store_nothing_twice() {
         let mut all = (BTreeMap::<&str, u64>::new(), Vec::new());
         for thread in running {
             let (counts, failures) = thread.join().expect("no day panics");
-            counts.into_iter().for_each(|(what, count)| *all.0.entry(what).or_default() += count);
+            counts
+                .into_iter()
+                .for_each(|(what, count)| *all.0.entry(what).or_default() += count);
             all.1.extend(failures);
         }
         all
     });
     failures.sort();
-    let counts: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
-    report(&format!("{} seeds in {:.0?}: {}", seeds.end - seeds.start, began.elapsed(), counts.join(", ")));
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(what, count)| format!("{count} {what}"))
+        .collect();
+    report(&format!(
+        "{} seeds in {:.0?}: {}",
+        seeds.end - seeds.start,
+        began.elapsed(),
+        counts.join(", ")
+    ));
     let failed = failures.len();
     let shown = failures.iter().take(20).map(|(seed, complaints)| {
         format!(
@@ -62,7 +78,11 @@ fn a_thousand_seeds_lose_nothing_and_store_nothing_twice() {
         )
     });
     let shown: Vec<String> = shown.collect();
-    assert!(failures.is_empty(), "{failed} seeds failed:\n{}", shown.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{failed} seeds failed:\n{}",
+        shown.join("\n\n")
+    );
 }
 
 /// Fault 54.

@@ -15,8 +15,8 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-    Result,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    RenameOptions, Result,
 };
 
 use super::gate::Gate;
@@ -36,7 +36,8 @@ pub(crate) struct FaultyStore {
 impl FaultyStore {
     fn note(&self, operation: &str, path: &str, outcome: &str) {
         let worker = &self.worker;
-        self.ground.note(format_args!("{worker} {operation} {path}: {outcome}"));
+        self.ground
+            .note(format_args!("{worker} {operation} {path}: {outcome}"));
     }
 
     /// The process is cut off here and never hears the answer.
@@ -90,7 +91,14 @@ impl FaultyStore {
                     apply.await?;
                 }
                 tokio::time::sleep(lasts).await;
-                (if applied { "applied, then silence" } else { "silence" }, Err(failed("time-out")))
+                (
+                    if applied {
+                        "applied, then silence"
+                    } else {
+                        "silence"
+                    },
+                    Err(failed("time-out")),
+                )
             }
             Some(PutFault::Late(delay)) => {
                 self.land_later(path.clone(), payload, options, delay);
@@ -109,7 +117,11 @@ impl FaultyStore {
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             let landed = store.disk.put_opts(&path, payload, options).await.is_ok();
-            store.note("late put", path.as_ref(), if landed { "done" } else { "refused" });
+            store.note(
+                "late put",
+                path.as_ref(),
+                if landed { "done" } else { "refused" },
+            );
         });
     }
 
@@ -128,7 +140,14 @@ impl FaultyStore {
         let (outcome, told) = match fault {
             None => {
                 let result = apply.await;
-                (if result.is_ok() { "done" } else { "nothing there" }, result)
+                (
+                    if result.is_ok() {
+                        "done"
+                    } else {
+                        "nothing there"
+                    },
+                    result,
+                )
             }
             Some(ReadFault::Error(reason)) => (reason, Err(failed(reason))),
             Some(ReadFault::Hang(lasts)) => {
@@ -141,7 +160,11 @@ impl FaultyStore {
         told
     }
 
-    fn list_faulty(&self, prefix: Option<&Path>, after: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_faulty(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         let (store, prefix, after) = (self.clone(), prefix.cloned(), after.cloned());
         let listed = async move {
             let shown = prefix.as_ref().map_or("", |path| path.as_ref()).to_owned();
@@ -169,11 +192,17 @@ impl FaultyStore {
 }
 
 fn failed(reason: &'static str) -> Error {
-    Error::Generic { store: "simulated", source: reason.into() }
+    Error::Generic {
+        store: "simulated",
+        source: reason.into(),
+    }
 }
 
 fn exists(path: &Path) -> Error {
-    Error::AlreadyExists { path: path.to_string(), source: "precondition failed".into() }
+    Error::AlreadyExists {
+        path: path.to_string(),
+        source: "precondition failed".into(),
+    }
 }
 
 impl fmt::Display for FaultyStore {
@@ -245,7 +274,8 @@ impl ObjectStore for FaultyStore {
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let shown = prefix.map_or("", |path| path.as_ref());
-        self.read("list", shown, self.disk.list_with_delimiter(prefix)).await
+        self.read("list", shown, self.disk.list_with_delimiter(prefix))
+            .await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

@@ -120,7 +120,13 @@ impl World {
 
     /// Starts a worker that is not running.
     pub(crate) fn start(&mut self, worker: usize) {
-        self.workers[worker].start(&self.setup, &self.ground, &self.kinesis, &self.disk, &self.faults);
+        self.workers[worker].start(
+            &self.setup,
+            &self.ground,
+            &self.kinesis,
+            &self.disk,
+            &self.faults,
+        );
     }
 
     pub(crate) fn start_all(&mut self) {
@@ -149,7 +155,8 @@ impl World {
         });
         if waiting.await.is_err() {
             let behind = oracle::behind(&self.log, &self.kinesis).unwrap_or_default();
-            self.ground.complain(format!("not caught up within {SETTLES_WITHIN:?}: {behind}"));
+            self.ground
+                .complain(format!("not caught up within {SETTLES_WITHIN:?}: {behind}"));
         }
     }
 
@@ -164,7 +171,7 @@ impl World {
             }
         }
         // What is still on its way lands first.
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
         self.caught_up().await;
         for worker in &mut self.workers {
             worker.stop(&self.ground).await;
@@ -182,7 +189,12 @@ impl World {
         let complaints = self.ground.complaints();
         let lines = self.ground.lines();
         let last = &lines[lines.len().saturating_sub(300)..];
-        assert!(complaints.is_empty(), "{}\n\n{}", last.join("\n"), complaints.join("\n"));
+        assert!(
+            complaints.is_empty(),
+            "{}\n\n{}",
+            last.join("\n"),
+            complaints.join("\n")
+        );
     }
 
     /// Lets so much time pass.
@@ -220,7 +232,10 @@ impl World {
     /// How often a line of the trace holds all of these words.
     pub(crate) fn noted(&self, words: &[&str]) -> usize {
         let lines = self.ground.lines();
-        lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+        lines
+            .iter()
+            .filter(|line| words.iter().all(|word| line.contains(word)))
+            .count()
     }
 
     /// A count of the ground.
@@ -264,10 +279,17 @@ fn tables() -> &'static [(Path, Bytes)] {
 }
 
 async fn objects(disk: &InMemory) -> Vec<(Path, Bytes)> {
-    let listed: Vec<_> = disk.list(None).try_collect().await.expect("memory can be listed");
+    let listed: Vec<_> = disk
+        .list(None)
+        .try_collect()
+        .await
+        .expect("memory can be listed");
     let mut objects = Vec::new();
     for object in listed {
-        let got = disk.get(&object.location).await.expect("what is listed is there");
+        let got = disk
+            .get(&object.location)
+            .await
+            .expect("what is listed is there");
         let bytes = got.bytes().await.expect("memory can be read");
         objects.push((object.location, bytes));
     }

@@ -30,9 +30,17 @@ fn fault_02_killed_between_upload_and_commit() {
     let orphans = async |world: &mut World| {
         world.log.follow(&world.disk).await;
         let folder = Path::from("findings");
-        let listed: Vec<_> = futures::TryStreamExt::try_collect(world.disk.list(Some(&folder))).await.expect("memory lists");
-        let stored = listed.iter().filter(|object| object.location.as_ref().ends_with(".parquet")).count();
-        assert!(stored > world.log.files().count(), "no file is without a commit");
+        let listed: Vec<_> = futures::TryStreamExt::try_collect(world.disk.list(Some(&folder)))
+            .await
+            .expect("memory lists");
+        let stored = listed
+            .iter()
+            .filter(|object| object.location.as_ref().ends_with(".parquet"))
+            .count();
+        assert!(
+            stored > world.log.files().count(),
+            "no file is without a commit"
+        );
     };
     killed_at("findings/_delta_log", PutFault::KillBefore, orphans);
 }

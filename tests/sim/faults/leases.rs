@@ -12,7 +12,12 @@ use crate::sim::world::{Setup, World, check};
 const HOUR: i64 = 3_600_000_000;
 
 fn three() -> Setup {
-    Setup { workers: 3, shards: 6, leases: Some(Duration::from_secs(9)), ..Setup::plain(35) }
+    Setup {
+        workers: 3,
+        shards: 6,
+        leases: Some(Duration::from_secs(9)),
+        ..Setup::plain(35)
+    }
 }
 
 /// Puts a little for a minute.
@@ -25,7 +30,12 @@ async fn a_minute(world: &mut World) {
 
 async fn lease_objects(world: &World) -> Vec<Path> {
     let folder = Path::from("_leases");
-    let listed: Vec<_> = world.disk.list(Some(&folder)).try_collect().await.expect("memory lists");
+    let listed: Vec<_> = world
+        .disk
+        .list(Some(&folder))
+        .try_collect()
+        .await
+        .expect("memory lists");
     listed.into_iter().map(|object| object.location).collect()
 }
 
@@ -91,7 +101,10 @@ fn fault_36_a_renewal_is_in_doubt() {
         PutFault::AppliedThenExists,
         PutFault::Conflict,
         PutFault::Late(Duration::from_secs(5)),
-        PutFault::Hang { applied: true, lasts: Duration::from_secs(30) },
+        PutFault::Hang {
+            applied: true,
+            lasts: Duration::from_secs(30),
+        },
     ] {
         check(three(), async |world| {
             world.start_all();

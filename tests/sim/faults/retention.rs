@@ -8,7 +8,14 @@ use crate::sim::world::{Setup, World, check};
 const HOUR: u64 = 3_600;
 
 fn setup(trimmed: Trimmed, fan_out: bool) -> Setup {
-    Setup { manners: Manners { trimmed, ..Manners::default() }, fan_out, ..Setup::plain(27) }
+    Setup {
+        manners: Manners {
+            trimmed,
+            ..Manners::default()
+        },
+        fan_out,
+        ..Setup::plain(27)
+    }
 }
 
 /// Reads something, is away for longer than records are kept, and reads on: 15 records are lost, and the lake says so soon.
@@ -32,8 +39,13 @@ fn away_too_long(trimmed: Trimmed) {
 async fn says_where(world: &mut World) {
     world.settle().await;
     let gaps = world.lake().await.gaps().await.expect("gaps can be read");
-    let shards: std::collections::BTreeSet<_> = gaps.iter().map(|gap| &gap.shard.shard_id).collect();
-    assert_eq!((shards.len(), world.counted("records lost")), (2, 15), "{gaps:?}");
+    let shards: std::collections::BTreeSet<_> =
+        gaps.iter().map(|gap| &gap.shard.shard_id).collect();
+    assert_eq!(
+        (shards.len(), world.counted("records lost")),
+        (2, 15),
+        "{gaps:?}"
+    );
 }
 
 #[test]
@@ -87,17 +99,28 @@ fn children_of_a_reshard_during_an_outage_that_lost_records_have_gaps_too() {
 #[test]
 fn fault_30_the_stream_is_deleted_and_made_again() {
     for (absent, fan_out) in [(0, false), (0, true), (30, false), (30, true)] {
-        check(Setup { fan_out, ..Setup::plain(30) }, async |world| {
-            world.begin().await;
-            world.kinesis.make_again(2, Duration::from_secs(absent));
-            world.pass(absent).await;
-            world.put_findings(10);
-            world.pass(20).await;
-            world.put_findings(10);
-            world.caught_up_within(180).await;
-            let sources: std::collections::BTreeSet<_> =
-                world.log.commits.iter().flat_map(|commit| &commit.steps).map(|step| &step.source).collect();
-            assert_eq!(sources.len(), 2);
-        });
+        check(
+            Setup {
+                fan_out,
+                ..Setup::plain(30)
+            },
+            async |world| {
+                world.begin().await;
+                world.kinesis.make_again(2, Duration::from_secs(absent));
+                world.pass(absent).await;
+                world.put_findings(10);
+                world.pass(20).await;
+                world.put_findings(10);
+                world.caught_up_within(180).await;
+                let sources: std::collections::BTreeSet<_> = world
+                    .log
+                    .commits
+                    .iter()
+                    .flat_map(|commit| &commit.steps)
+                    .map(|step| &step.source)
+                    .collect();
+                assert_eq!(sources.len(), 2);
+            },
+        );
     }
 }

@@ -6,7 +6,11 @@ use crate::sim::world::{Setup, World, check};
 
 /// Splits each open shard.
 fn split_all(world: &World) {
-    world.kinesis.open_shards().iter().for_each(|id| world.kinesis.split(id));
+    world
+        .kinesis
+        .open_shards()
+        .iter()
+        .for_each(|id| world.kinesis.split(id));
 }
 
 #[test]
@@ -26,19 +30,25 @@ fn fault_23_a_split_while_records_flow() {
 
 #[test]
 fn fault_24_a_merge_of_one_who_is_read_and_one_who_is_not() {
-    check(Setup { rows: 5, ..Setup::plain(24) }, async |world| {
-        world.begin().await;
-        // Much more lies in one of the two.
-        let items: Vec<_> = crate::sim::documents::findings(24, 60)
-            .iter()
-            .map(|finding| crate::sim::documents::Item::finding(finding).at(0))
-            .collect();
-        world.put_all(&items);
-        let (low, high) = world.kinesis.neighbours().remove(0);
-        world.kinesis.merge(&low, &high);
-        world.put_findings(20);
-        world.caught_up_within(60).await;
-    });
+    check(
+        Setup {
+            rows: 5,
+            ..Setup::plain(24)
+        },
+        async |world| {
+            world.begin().await;
+            // Much more lies in one of the two.
+            let items: Vec<_> = crate::sim::documents::findings(24, 60)
+                .iter()
+                .map(|finding| crate::sim::documents::Item::finding(finding).at(0))
+                .collect();
+            world.put_all(&items);
+            let (low, high) = world.kinesis.neighbours().remove(0);
+            world.kinesis.merge(&low, &high);
+            world.put_findings(20);
+            world.caught_up_within(60).await;
+        },
+    );
 }
 
 #[test]
@@ -64,31 +74,46 @@ fn fault_25_a_chain_of_splits_and_merges_while_nobody_reads() {
 
 #[test]
 fn fault_26_begun_at_the_newest_record_and_resharded_before_the_first_read() {
-    check(Setup { start: Start::Newest, ..Setup::plain(26) }, async |world| {
-        world.put_findings(20);
-        world.kinesis.forget_the_past();
-        world.pass(60).await;
-        world.start(0);
-        world.pass(1).await;
-        world.put_findings(5);
-        split_all(world);
-        world.put_findings(20);
-        // It dies before it stored anything, and begins at the same place again.
-        world.workers[0].kill();
-        world.pass(120).await;
-        world.put_findings(5);
-        world.start(0);
-        world.caught_up_within(120).await;
-    });
+    check(
+        Setup {
+            start: Start::Newest,
+            ..Setup::plain(26)
+        },
+        async |world| {
+            world.put_findings(20);
+            world.kinesis.forget_the_past();
+            world.pass(60).await;
+            world.start(0);
+            world.pass(1).await;
+            world.put_findings(5);
+            split_all(world);
+            world.put_findings(20);
+            // It dies before it stored anything, and begins at the same place again.
+            world.workers[0].kill();
+            world.pass(120).await;
+            world.put_findings(5);
+            world.start(0);
+            world.caught_up_within(120).await;
+        },
+    );
 }
 
 #[test]
 fn fault_31_many_shards_in_pages_and_children_that_are_listed_late() {
-    check(Setup { shards: 7, ..Setup::plain(31) }, async |world| {
-        world.begin().await;
-        split_all(world);
-        world.put_findings(40);
-        world.caught_up_within(60).await;
-        assert!(world.noted(&["list shards 1/"]) > 0, "no listing had a second page");
-    });
+    check(
+        Setup {
+            shards: 7,
+            ..Setup::plain(31)
+        },
+        async |world| {
+            world.begin().await;
+            split_all(world);
+            world.put_findings(40);
+            world.caught_up_within(60).await;
+            assert!(
+                world.noted(&["list shards 1/"]) > 0,
+                "no listing had a second page"
+            );
+        },
+    );
 }

@@ -75,7 +75,13 @@ fn fault_38_the_disk_is_full() {
 #[test]
 fn fault_40_a_put_is_not_answered() {
     for applied in [true, false] {
-        at_a_commit(PutFault::Hang { applied, lasts: TIME_OUT }, 90);
+        at_a_commit(
+            PutFault::Hang {
+                applied,
+                lasts: TIME_OUT,
+            },
+            90,
+        );
     }
 }
 
@@ -83,7 +89,9 @@ fn fault_40_a_put_is_not_answered() {
 fn fault_40_a_get_is_not_answered() {
     check(Setup::plain(40), async |world| {
         world.begin().await;
-        world.faults.reads(COMMIT, ReadFault::Hang(TIME_OUT), Duration::from_secs(60));
+        world
+            .faults
+            .reads(COMMIT, ReadFault::Hang(TIME_OUT), Duration::from_secs(60));
         world.put_findings(10);
         world.pass(60).await;
         world.put_findings(10);
@@ -94,14 +102,23 @@ fn fault_40_a_get_is_not_answered() {
 #[test]
 fn fault_40_a_stream_is_never_answered() {
     for fan_out in [false, true] {
-        check(Setup { fan_out, ..Setup::plain(41) }, async |world| {
-            world.begin().await;
-            let silence = kinesis::Chances { silence: 1_000, ..kinesis::Chances::default() };
-            world.kinesis.by_chance(silence);
-            world.put_findings(10);
-            world.pass(60).await;
-            world.kinesis.calm();
-            world.caught_up_within(120).await;
-        });
+        check(
+            Setup {
+                fan_out,
+                ..Setup::plain(41)
+            },
+            async |world| {
+                world.begin().await;
+                let silence = kinesis::Chances {
+                    silence: 1_000,
+                    ..kinesis::Chances::default()
+                };
+                world.kinesis.by_chance(silence);
+                world.put_findings(10);
+                world.pass(60).await;
+                world.kinesis.calm();
+                world.caught_up_within(120).await;
+            },
+        );
     }
 }

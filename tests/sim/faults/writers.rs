@@ -11,7 +11,11 @@ use crate::sim::store::faults::PutFault;
 use crate::sim::world::{Setup, World, check};
 
 fn two(leases: Option<Duration>) -> Setup {
-    Setup { workers: 2, leases, ..Setup::plain(9) }
+    Setup {
+        workers: 2,
+        leases,
+        ..Setup::plain(9)
+    }
 }
 
 #[test]
@@ -21,7 +25,10 @@ fn fault_06_a_commit_in_doubt_and_others_come_between() {
             world.start(0);
             world.put_findings(30);
             world.caught_up().await;
-            let silence = PutFault::Hang { applied, lasts: Duration::from_secs(30) };
+            let silence = PutFault::Hang {
+                applied,
+                lasts: Duration::from_secs(30),
+            };
             world.faults.next_put("findings/_delta_log", silence);
             world.put_findings(20);
             world.pass(10).await;
@@ -74,7 +81,11 @@ async fn commit_of_another_writer(world: &mut World, action: &str) {
     world.log.follow(&world.disk).await;
     let version = world.log.commits.len();
     let path = Path::from(format!("findings/_delta_log/{version:020}.json"));
-    let put = world.disk.put_opts(&path, Bytes::from(action.to_owned()).into(), PutMode::Create.into());
+    let put = world.disk.put_opts(
+        &path,
+        Bytes::from(action.to_owned()).into(),
+        PutMode::Create.into(),
+    );
     put.await.expect("the version is free");
 }
 
@@ -83,11 +94,22 @@ fn fault_16_another_writer_changes_the_tables_settings() {
     check(Setup::plain(16), async |world| {
         world.begin().await;
         let first = Path::from("findings/_delta_log/00000000000000000000.json");
-        let got = world.disk.get(&first).await.expect("the first version is there");
+        let got = world
+            .disk
+            .get(&first)
+            .await
+            .expect("the first version is there");
         let bytes = got.bytes().await.expect("memory can be read");
         let text = std::str::from_utf8(&bytes).expect("a log is text");
-        let metadata = text.lines().find(|line| line.starts_with(r#"{"metaData""#)).expect("the table has settings");
-        let other = metadata.replacen(r#""configuration":{"#, r#""configuration":{"other.program":"was here","#, 1);
+        let metadata = text
+            .lines()
+            .find(|line| line.starts_with(r#"{"metaData""#))
+            .expect("the table has settings");
+        let other = metadata.replacen(
+            r#""configuration":{"#,
+            r#""configuration":{"other.program":"was here","#,
+            1,
+        );
         assert_ne!(other, metadata);
         world.put_findings(10);
         world.pass(1).await;

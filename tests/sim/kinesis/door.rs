@@ -68,21 +68,32 @@ impl Door {
         if ground.permille(state.chances.passing) {
             return Some(call_error(Trouble::Passing, "InternalFailure"));
         }
-        (needs == Needs::Key && ground.permille(state.chances.throttled))
-            .then(|| call_error(Trouble::Throttled, "ProvisionedThroughputExceeded by chance"))
+        (needs == Needs::Key && ground.permille(state.chances.throttled)).then(|| {
+            call_error(
+                Trouble::Throttled,
+                "ProvisionedThroughputExceeded by chance",
+            )
+        })
     }
 }
 
 impl Stream for Door {
     fn describe(&self) -> BoxFuture<'_, Result<Description, CallError>> {
-        self.call("describe", "the stream", Needs::Nothing, FakeKinesis::describe).boxed()
+        self.call(
+            "describe",
+            "the stream",
+            Needs::Nothing,
+            FakeKinesis::describe,
+        )
+        .boxed()
     }
 
     fn list_shards(&self, token: Option<String>) -> BoxFuture<'_, Result<ShardPage, CallError>> {
         async move {
             let subject = token.as_deref().unwrap_or("from the start");
             let answer = |kinesis: &FakeKinesis| kinesis.list(token.as_deref());
-            self.call("list shards", subject, Needs::Nothing, answer).await
+            self.call("list shards", subject, Needs::Nothing, answer)
+                .await
         }
         .boxed()
     }
@@ -93,7 +104,8 @@ impl Stream for Door {
         from: &'a ReadFrom,
     ) -> BoxFuture<'a, Result<String, CallError>> {
         let answer = move |kinesis: &FakeKinesis| kinesis.iterator(shard_id, from);
-        self.call("iterator", shard_id, Needs::Nothing, answer).boxed()
+        self.call("iterator", shard_id, Needs::Nothing, answer)
+            .boxed()
     }
 
     fn records<'a>(&'a self, iterator: &'a str) -> BoxFuture<'a, Result<Reply, CallError>> {
@@ -106,7 +118,8 @@ impl Stream for Door {
             kinesis.refuse_when_gone()?;
             Ok(kinesis.consumer_arn(consumer))
         };
-        self.call("register", consumer, Needs::Nothing, answer).boxed()
+        self.call("register", consumer, Needs::Nothing, answer)
+            .boxed()
     }
 
     fn subscribe<'a>(

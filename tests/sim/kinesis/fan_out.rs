@@ -44,7 +44,14 @@ impl Door {
         let number = before.map_or(0, |(number, _)| number + 1);
         state.subscriptions.insert(key.clone(), (number, now));
         drop(state);
-        let feed = Feed { door: self.clone(), key, number, place, pushed: now, over: false };
+        let feed = Feed {
+            door: self.clone(),
+            key,
+            number,
+            place,
+            pushed: now,
+            over: false,
+        };
         let replies = stream::unfold(feed, |mut feed| async move {
             let reply = feed.next().await?;
             Some((reply, feed))
@@ -61,7 +68,10 @@ impl Feed {
             self.door.gate.pass().await;
             let now = ground.now_ms();
             if self.over || now >= self.place.issued + LIVES_MS {
-                ground.note(format_args!("{} subscription to {} ends", self.door.worker, self.key.1));
+                ground.note(format_args!(
+                    "{} subscription to {} ends",
+                    self.door.worker, self.key.1
+                ));
                 return None;
             }
             if let Some(error) = self.broken() {
@@ -81,7 +91,10 @@ impl Feed {
                     return Some(Err(call_error(Trouble::Passing, "InternalFailure")));
                 }
                 let count = reply.records.len();
-                ground.note(format_args!("{} is pushed {count} of {}", self.door.worker, self.key.1));
+                ground.note(format_args!(
+                    "{} is pushed {count} of {}",
+                    self.door.worker, self.key.1
+                ));
                 self.pushed = now;
                 self.over = reply.ended;
                 return Some(Ok(reply));
@@ -96,9 +109,16 @@ impl Feed {
         if self.place.life != state.lives.len() {
             return Some(call_error(Trouble::NotFound, "the stream is gone"));
         }
-        let newest = state.subscriptions.get(&self.key).map(|(number, _)| *number);
-        (newest != Some(self.number))
-            .then(|| call_error(Trouble::Throttled, "ResourceInUseException: another took over"))
+        let newest = state
+            .subscriptions
+            .get(&self.key)
+            .map(|(number, _)| *number);
+        (newest != Some(self.number)).then(|| {
+            call_error(
+                Trouble::Throttled,
+                "ResourceInUseException: another took over",
+            )
+        })
     }
 
     fn read(&mut self, now: u64) -> Reply {
@@ -108,7 +128,14 @@ impl Feed {
         let (reply, next) = kinesis.read_at(shard, self.place.at, now, self.place.silent);
         drop(state);
         self.place.at = next;
-        let lag = if self.place.silent { Some(kinesis.retention_ms() as i64) } else { reply.millis_behind };
-        Reply { millis_behind: lag, ..reply }
+        let lag = if self.place.silent {
+            Some(kinesis.retention_ms() as i64)
+        } else {
+            reply.millis_behind
+        };
+        Reply {
+            millis_behind: lag,
+            ..reply
+        }
     }
 }

@@ -90,12 +90,15 @@ impl Shard {
     /// Index of the oldest record that arrived after a time.
     pub(super) fn oldest_kept(&self, time: u64) -> usize {
         // A record goes when its time is up; at the very beginning nothing can be.
-        self.records.partition_point(|put| time > 0 && put.arrived_ms <= time)
+        self.records
+            .partition_point(|put| time > 0 && put.arrived_ms <= time)
     }
 
     pub(super) fn index_of(&self, sequence_number: &str) -> Option<usize> {
         // All numbers have the same length, so that text is in the order of the numbers.
-        let found = self.records.binary_search_by(|put| (*put.sequence_number).cmp(sequence_number));
+        let found = self
+            .records
+            .binary_search_by(|put| (*put.sequence_number).cmp(sequence_number));
         found.ok()
     }
 

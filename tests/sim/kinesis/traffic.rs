@@ -21,7 +21,11 @@ impl Traffic {
     /// A call comes in.
     pub(super) fn ask(&mut self, now: u64) -> Result<(), &'static str> {
         self.asked.push(now);
-        while self.answered.front().is_some_and(|time| time + 1_000 <= now) {
+        while self
+            .answered
+            .front()
+            .is_some_and(|time| time + 1_000 <= now)
+        {
             self.answered.pop_front();
         }
         let reason = if now < self.busy_until {
@@ -44,7 +48,10 @@ impl Traffic {
     pub(super) fn most_a_second(&self) -> usize {
         let within = |first: usize| {
             let from = self.asked[first];
-            self.asked[first..].iter().take_while(|time| **time < from + 1_000).count()
+            self.asked[first..]
+                .iter()
+                .take_while(|time| **time < from + 1_000)
+                .count()
         };
         (0..self.asked.len()).map(within).max().unwrap_or(0)
     }

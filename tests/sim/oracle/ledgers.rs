@@ -8,7 +8,9 @@ use crate::sim::kinesis::{Life, Put};
 /// The records that a step moved over.
 pub(super) fn counted<'a>(step: &Step, lives: &'a [Life]) -> Vec<&'a Put> {
     let life = lives.iter().filter(|life| life.source == step.source);
-    let shards = life.flat_map(|life| &life.shards).filter(|shard| shard.id == step.shard);
+    let shards = life
+        .flat_map(|life| &life.shards)
+        .filter(|shard| shard.id == step.shard);
     let records = shards.flat_map(|shard| &shard.records);
     let within = |put: &&Put| {
         let number = Some(&put.sequence_number);
@@ -32,7 +34,11 @@ pub(super) fn complaints(log: &Log, lives: &[Life], lost: &Lost) -> Vec<String> 
         let (mut findings, mut rejects, mut skipped) = (0, 0, 0);
         for step in &commit.steps {
             let is_lost = |put: &&Put| {
-                let place = (step.source.clone(), step.shard.clone(), put.sequence_number.clone());
+                let place = (
+                    step.source.clone(),
+                    step.shard.clone(),
+                    put.sequence_number.clone(),
+                );
                 lost.records.contains(&place)
             };
             let read = counted(step, lives).into_iter().filter(|put| !is_lost(put));
@@ -45,7 +51,11 @@ pub(super) fn complaints(log: &Log, lives: &[Life], lost: &Lost) -> Vec<String> 
             }
         }
         let expected = (findings, rejects, skipped);
-        let counted = (ledger.committed + ledger.duplicate, ledger.rejected, ledger.skipped);
+        let counted = (
+            ledger.committed + ledger.duplicate,
+            ledger.rejected,
+            ledger.skipped,
+        );
         if counted != expected {
             let version = commit.version;
             complaints.push(format!(

@@ -41,13 +41,20 @@ impl Log {
     pub(crate) async fn follow(&mut self, disk: &InMemory) {
         loop {
             let version = self.commits.len() as i64;
-            let Some(actions) = actions(disk, "findings", version).await else { return };
+            let Some(actions) = actions(disk, "findings", version).await else {
+                return;
+            };
             self.apply(version, &actions);
         }
     }
 
     fn apply(&mut self, version: i64, actions: &[Value]) {
-        let mut commit = Commit { version, added: Vec::new(), ledger: None, steps: Vec::new() };
+        let mut commit = Commit {
+            version,
+            added: Vec::new(),
+            ledger: None,
+            steps: Vec::new(),
+        };
         for action in actions {
             if let Some(path) = action["remove"]["path"].as_str() {
                 self.files.remove(path);
@@ -63,7 +70,9 @@ impl Log {
                 let ledger = serde_json::from_value(info["ledger"].clone());
                 commit.ledger = Some(ledger.expect("a ledger has numbers"));
             }
-            commit.steps.extend(info["positions"].as_array().into_iter().flatten().map(step));
+            commit
+                .steps
+                .extend(info["positions"].as_array().into_iter().flatten().map(step));
         }
         for step in &commit.steps {
             let shard = (step.source.clone(), step.shard.clone());
@@ -102,7 +111,9 @@ pub(super) async fn actions(disk: &InMemory, table: &str, version: i64) -> Optio
         got => got.expect("memory can be read"),
     };
     let bytes = got.bytes().await.expect("memory can be read");
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
     let action = |line| serde_json::from_slice(line).expect("a line of the log is JSON");
     Some(lines.map(action).collect())
 }

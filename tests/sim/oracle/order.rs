@@ -18,7 +18,9 @@ pub(super) fn complaints(log: &Log, lives: &[Life], kinesis: &FakeKinesis) -> Ve
             }
             if step.after.as_deref() != before.and_then(|(number, _)| number) {
                 let after = &step.after;
-                complaints.push(format!("version {version}: {shard} moves from {after:?}, it was at {before:?}"));
+                complaints.push(format!(
+                    "version {version}: {shard} moves from {after:?}, it was at {before:?}"
+                ));
             }
             if step.sequence_number < step.after {
                 complaints.push(format!("version {version}: {shard} moves back"));
@@ -26,10 +28,18 @@ pub(super) fn complaints(log: &Log, lives: &[Life], kinesis: &FakeKinesis) -> Ve
             if before.is_none() {
                 // A parent that is kept no longer can never be read to its end.
                 let parents = parents(lives, source, shard);
-                let readable = parents.iter().filter(|parent| kinesis.is_readable_to_its_end(parent));
-                let ended = |id: &str| positions.get(&(source, id)).is_some_and(|(_, ended)| *ended);
+                let readable = parents
+                    .iter()
+                    .filter(|parent| kinesis.is_readable_to_its_end(parent));
+                let ended = |id: &str| {
+                    positions
+                        .get(&(source, id))
+                        .is_some_and(|(_, ended)| *ended)
+                };
                 if let Some(parent) = readable.map(|parent| &parent.id).find(|id| !ended(id)) {
-                    complaints.push(format!("version {version}: {shard} begins before {parent} has ended"));
+                    complaints.push(format!(
+                        "version {version}: {shard} begins before {parent} has ended"
+                    ));
                 }
             }
         }
@@ -42,7 +52,14 @@ pub(super) fn complaints(log: &Log, lives: &[Life], kinesis: &FakeKinesis) -> Ve
 }
 
 fn parents<'a>(lives: &'a [Life], source: &str, shard: &str) -> Vec<&'a Shard> {
-    let Some(life) = lives.iter().find(|life| life.source == source) else { return Vec::new() };
-    let Some(child) = life.shards.iter().find(|known| known.id == shard) else { return Vec::new() };
-    life.shards.iter().filter(|known| child.parents.contains(&known.id)).collect()
+    let Some(life) = lives.iter().find(|life| life.source == source) else {
+        return Vec::new();
+    };
+    let Some(child) = life.shards.iter().find(|known| known.id == shard) else {
+        return Vec::new();
+    };
+    life.shards
+        .iter()
+        .filter(|known| child.parents.contains(&known.id))
+        .collect()
 }

@@ -41,8 +41,14 @@ impl Stored {
                 "count",
             ];
             for batch in batches(disk, &format!("findings/{path}"), &names).await {
-                let text = |name: &str, row| column(&batch, name).as_string::<i32>().value(row).to_owned();
-                let updated = column(&batch, "updated_at").as_primitive::<TimestampMicrosecondType>();
+                let text = |name: &str, row| {
+                    column(&batch, name)
+                        .as_string::<i32>()
+                        .value(row)
+                        .to_owned()
+                };
+                let updated =
+                    column(&batch, "updated_at").as_primitive::<TimestampMicrosecondType>();
                 let counts = column(&batch, "count").as_primitive::<Int64Type>();
                 let subs = column(&batch, "sub_sequence").as_primitive::<Int64Type>();
                 stored.findings.extend((0..batch.num_rows()).map(|row| {
@@ -54,7 +60,11 @@ impl Stored {
                         second,
                         counts.value(row),
                     );
-                    let place = (text("source", row), text("shard_id", row), text("sequence_number", row));
+                    let place = (
+                        text("source", row),
+                        text("shard_id", row),
+                        text("sequence_number", row),
+                    );
                     (place, subs.value(row), version)
                 }));
             }
@@ -62,8 +72,19 @@ impl Stored {
         for path in reject_files(disk).await {
             let names = ["source", "shard_id", "sequence_number"];
             for batch in batches(disk, &format!("rejects/{path}"), &names).await {
-                let text = |name: &str, row| column(&batch, name).as_string::<i32>().value(row).to_owned();
-                let place = |row| (text("source", row), text("shard_id", row), text("sequence_number", row));
+                let text = |name: &str, row| {
+                    column(&batch, name)
+                        .as_string::<i32>()
+                        .value(row)
+                        .to_owned()
+                };
+                let place = |row| {
+                    (
+                        text("source", row),
+                        text("shard_id", row),
+                        text("sequence_number", row),
+                    )
+                };
                 stored.rejects.extend((0..batch.num_rows()).map(place));
             }
         }
@@ -79,7 +100,9 @@ impl Stored {
                 complaints.push(format!("{version:?} is stored twice, once from {place:?}"));
             }
             if !puts.get(place).is_some_and(|put| holds(put, *sub, version)) {
-                complaints.push(format!("{place:?} never held {version:?} as its user record {sub}"));
+                complaints.push(format!(
+                    "{place:?} never held {version:?} as its user record {sub}"
+                ));
             }
         }
         let mut rejects: BTreeMap<&Place, usize> = BTreeMap::new();
@@ -87,7 +110,11 @@ impl Stored {
             *rejects.entry(place).or_default() += 1;
         }
         for (place, put) in &puts {
-            let wanted = put.documents.iter().filter(|kind| **kind == Kind::Reject).count();
+            let wanted = put
+                .documents
+                .iter()
+                .filter(|kind| **kind == Kind::Reject)
+                .count();
             let found = rejects.remove(place).unwrap_or(0);
             let is_read = read(log, place) && !lost.records.contains(place);
             // A reject is stored before the position moves on: when the record is lost after that, it stays.
@@ -102,7 +129,11 @@ impl Stored {
                 }
             }
         }
-        complaints.extend(rejects.keys().map(|place| format!("nobody put the reject of {place:?}")));
+        complaints.extend(
+            rejects
+                .keys()
+                .map(|place| format!("nobody put the reject of {place:?}")),
+        );
         complaints
     }
 }
@@ -119,7 +150,9 @@ fn holds(put: &Put, sub: i64, version: &Version) -> bool {
 
 /// Whether a record lies at or before its shard's position.
 fn read(log: &Log, (source, shard, number): &Place) -> bool {
-    let reached = log.position(source, shard).and_then(|step| step.sequence_number.as_ref());
+    let reached = log
+        .position(source, shard)
+        .and_then(|step| step.sequence_number.as_ref());
     reached.is_some_and(|reached| number <= reached)
 }
 
@@ -128,7 +161,11 @@ fn puts(lives: &[Life]) -> BTreeMap<Place, &Put> {
     for life in lives {
         for shard in &life.shards {
             for put in &shard.records {
-                let place = (life.source.clone(), shard.id.clone(), put.sequence_number.clone());
+                let place = (
+                    life.source.clone(),
+                    shard.id.clone(),
+                    put.sequence_number.clone(),
+                );
                 puts.insert(place, put);
             }
         }
@@ -139,8 +176,12 @@ fn puts(lives: &[Life]) -> BTreeMap<Place, &Put> {
 async fn reject_files(disk: &InMemory) -> Vec<String> {
     let mut files = Vec::new();
     for version in 0.. {
-        let Some(actions) = actions(disk, "rejects", version).await else { break };
-        let paths = actions.iter().filter_map(|action| action["add"]["path"].as_str());
+        let Some(actions) = actions(disk, "rejects", version).await else {
+            break;
+        };
+        let paths = actions
+            .iter()
+            .filter_map(|action| action["add"]["path"].as_str());
         files.extend(paths.map(str::to_owned));
     }
     files
@@ -148,14 +189,24 @@ async fn reject_files(disk: &InMemory) -> Vec<String> {
 
 async fn batches(disk: &InMemory, path: &str, names: &[&str]) -> Vec<arrow::array::RecordBatch> {
     let path = Path::from_url_path(path).expect("the log names paths");
-    let got = disk.get(&path).await.unwrap_or_else(|e| panic!("{path}: {e}"));
+    let got = disk
+        .get(&path)
+        .await
+        .unwrap_or_else(|e| panic!("{path}: {e}"));
     let bytes = got.bytes().await.expect("memory can be read");
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).expect("a data file is Parquet");
     let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
-    let reader = builder.with_projection(mask).build().expect("a data file can be read");
-    reader.map(|batch| batch.expect("a data file can be read")).collect()
+    let reader = builder
+        .with_projection(mask)
+        .build()
+        .expect("a data file can be read");
+    reader
+        .map(|batch| batch.expect("a data file can be read"))
+        .collect()
 }
 
 fn column<'a>(batch: &'a arrow::array::RecordBatch, name: &str) -> &'a arrow::array::ArrayRef {
-    batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"))
+    batch
+        .column_by_name(name)
+        .unwrap_or_else(|| panic!("no column {name}"))
 }

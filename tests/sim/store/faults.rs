@@ -109,7 +109,11 @@ impl StoreFaults {
 
     pub(crate) fn of_put(&self, ground: &Ground, path: &str) -> Option<PutFault> {
         let mut state = self.state();
-        if let Some(at) = state.scripted.iter().position(|(part, _)| path.contains(part)) {
+        if let Some(at) = state
+            .scripted
+            .iter()
+            .position(|(part, _)| path.contains(part))
+        {
             return Some(state.scripted.remove(at).1);
         }
         let now = Instant::now();
@@ -128,7 +132,10 @@ impl StoreFaults {
             2..=4 => PutFault::AppliedThenError,
             5..=6 => PutFault::AppliedThenExists,
             7 => PutFault::Conflict,
-            8 => PutFault::Hang { applied: ground.permille(500), lasts },
+            8 => PutFault::Hang {
+                applied: ground.permille(500),
+                lasts,
+            },
             9 => PutFault::Late(Duration::from_millis(ground.between(1, 15_000))),
             10 => PutFault::KillBefore,
             _ => PutFault::KillAfter,

@@ -127,7 +127,8 @@ impl World {
             7..=9 => {
                 let open = self.kinesis.open_shards();
                 if open.len() < 5 {
-                    self.kinesis.split(&open[ground.below(open.len() as u64) as usize]);
+                    self.kinesis
+                        .split(&open[ground.below(open.len() as u64) as usize]);
                 }
             }
             10..=11 => {
@@ -164,15 +165,25 @@ impl World {
     async fn lose_leases(&self) {
         self.ground.note(format_args!("the leases are deleted"));
         let folder = Path::from("_leases");
-        let listed: Vec<_> = self.disk.list(Some(&folder)).try_collect().await.expect("memory lists");
+        let listed: Vec<_> = self
+            .disk
+            .list(Some(&folder))
+            .try_collect()
+            .await
+            .expect("memory lists");
         for object in listed {
-            self.disk.delete(&object.location).await.expect("memory deletes");
+            self.disk
+                .delete(&object.location)
+                .await
+                .expect("memory deletes");
         }
     }
 
     fn count_rows(&self) {
         for commit in &self.log.commits {
-            let Some(ledger) = commit.ledger else { continue };
+            let Some(ledger) = commit.ledger else {
+                continue;
+            };
             self.ground.count("commits");
             self.ground.add("rows", ledger.committed);
             self.ground.add("duplicates", ledger.duplicate);

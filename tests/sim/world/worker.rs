@@ -32,7 +32,12 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(super) fn new(number: u64) -> Worker {
-        Worker { number, lives: 0, skew: Arc::default(), life: None }
+        Worker {
+            number,
+            lives: 0,
+            skew: Arc::default(),
+            life: None,
+        }
     }
 
     pub(super) fn start(
@@ -59,10 +64,20 @@ impl Worker {
             ids: Ids::seeded(setup.seed ^ (self.number << 32) ^ (self.lives << 40)),
             checkpoints: false,
         };
-        let door = Door { kinesis: kinesis.clone(), worker: name.clone(), gate: gate.clone() };
+        let door = Door {
+            kinesis: kinesis.clone(),
+            worker: name.clone(),
+            gate: gate.clone(),
+        };
         let options = options(setup, door, format!("{name}-{}", self.lives));
         ground.note(format_args!("{name} starts"));
-        let life = live(Arc::new(store), surroundings, options, stop.clone(), ground.clone());
+        let life = live(
+            Arc::new(store),
+            surroundings,
+            options,
+            stop.clone(),
+            ground.clone(),
+        );
         let (held, ground) = (gate.clone(), ground.clone());
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -76,7 +91,9 @@ impl Worker {
 
     /// Whether a consumer lives here, be it stopped for a while.
     pub(crate) fn is_running(&self) -> bool {
-        self.life.as_ref().is_some_and(|(gate, _, task)| !gate.is_dead() && !task.is_finished())
+        self.life
+            .as_ref()
+            .is_some_and(|(gate, _, task)| !gate.is_dead() && !task.is_finished())
     }
 
     pub(crate) fn kill(&self) {
@@ -111,10 +128,15 @@ impl Worker {
 
     /// Asks it to stop, as SIGTERM does, and waits until it has.
     pub(crate) async fn stop(&mut self, ground: &Ground) {
-        let Some((gate, stop, task)) = self.life.take() else { return };
+        let Some((gate, stop, task)) = self.life.take() else {
+            return;
+        };
         stop.cancel();
         if tokio::time::timeout(STOPS_WITHIN, task).await.is_err() {
-            ground.complain(format!("worker-{} does not stop within {STOPS_WITHIN:?}", self.number));
+            ground.complain(format!(
+                "worker-{} does not stop within {STOPS_WITHIN:?}",
+                self.number
+            ));
         }
         gate.kill();
     }
@@ -129,7 +151,10 @@ fn options(setup: &Setup, door: Door, worker: String) -> ConsumerOptions {
     };
     ConsumerOptions {
         streams: vec![followed],
-        limits: Limits { max_rows: setup.rows, ..Limits::default() },
+        limits: Limits {
+            max_rows: setup.rows,
+            ..Limits::default()
+        },
         writer: WriterOptions::default(),
         idle_poll: Duration::from_secs(1),
         pace: Pace::default(),
