@@ -7,6 +7,7 @@ mod house;
 mod loads;
 mod readers;
 mod sql_logic;
+mod streams;
 mod truth;
 mod upkeep;
 mod walk;
