@@ -6,6 +6,8 @@ mod exactly_once;
 mod house;
 mod loads;
 mod readers;
+#[path = "../sim/sim.rs"]
+mod sim;
 mod sql_logic;
 mod streams;
 mod truth;

@@ -8,7 +8,7 @@ mod action;
 pub(crate) mod replay;
 mod shape;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use deltalake::logstore::LogStoreRef;
@@ -51,8 +51,8 @@ pub(crate) struct State {
     pub(crate) table_id: String,
     /// All application transactions.
     pub(crate) txns: HashMap<String, i64>,
-    /// Active files: path to add action.
-    pub(crate) files: HashMap<String, Add>,
+    /// Active files: path to add action. In order, so that they are read in the same order in every run.
+    pub(crate) files: BTreeMap<String, Add>,
     metadata: Metadata,
     protocol: Protocol,
 }

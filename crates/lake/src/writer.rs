@@ -3,7 +3,7 @@
 //! `rejects` cannot be in the same commit, so they go first, with positions of their own; after a crash in between, rejects
 //! at or below those positions are left out when the same records come again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use finding::VersionHash;
@@ -329,7 +329,7 @@ impl Writer {
             .values()
             .filter(|add| day_of_file(add).is_some_and(|day| days.contains(&day)));
         let found = kept.into_iter().chain(of_days).map(|add| (&add.path, add));
-        let found: HashMap<_, _> = found.collect();
+        let found: BTreeMap<_, _> = found.collect();
         Ok(found.into_values().cloned().collect())
     }
 
