@@ -9,6 +9,7 @@ mod readers;
 #[path = "../sim/sim.rs"]
 mod sim;
 mod sql_logic;
+mod streams;
 mod truth;
 mod upkeep;
 mod walk;

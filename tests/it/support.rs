@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_kinesis::types::StreamStatus;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use ferrokinesis::store::StoreOptions;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -90,6 +95,36 @@ pub(crate) fn samples() -> PathBuf {
 pub(crate) struct Kinesis {
     pub(crate) client: Client,
     pub(crate) endpoint: String,
+    refusal: Arc<Refusal>,
+}
+
+/// What a Kinesis says to every call but puts and reshards, if it is in that mood.
+#[derive(Default)]
+struct Refusal {
+    code: Mutex<Option<&'static str>>,
+    refused: AtomicU64,
+}
+
+async fn refuse(State(refusal): State<Arc<Refusal>>, request: Request, next: Next) -> Response {
+    let target = request.headers().get("x-amz-target");
+    let target = target
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or_default();
+    let reads = ["GetRecords", "GetShardIterator", "ListShards"];
+    let code = *refusal.code.lock().expect("nobody panics with it");
+    match code {
+        Some(code) if reads.iter().any(|call| target.ends_with(call)) => {
+            refusal.refused.fetch_add(1, Ordering::Relaxed);
+            let body = format!(r#"{{"__type":"{code}","message":"refused by the test"}}"#);
+            (
+                StatusCode::BAD_REQUEST,
+                [("content-type", "application/x-amz-json-1.1")],
+                body,
+            )
+                .into_response()
+        }
+        _ => next.run(request).await,
+    }
 }
 
 impl Kinesis {
@@ -106,6 +141,11 @@ impl Kinesis {
             ..StoreOptions::default()
         };
         let (app, _) = ferrokinesis::create_app(options);
+        let refusal = Arc::new(Refusal::default());
+        let app = app.layer(axum::middleware::from_fn_with_state(
+            refusal.clone(),
+            refuse,
+        ));
         tokio::spawn(async move { axum::serve(listener, app).await });
         let config = aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -116,15 +156,28 @@ impl Kinesis {
         let kinesis = Kinesis {
             client: Client::from_conf(config),
             endpoint,
+            refusal,
         };
-        let create = kinesis
-            .client
-            .create_stream()
-            .stream_name(stream)
-            .shard_count(shards);
-        create.send().await.expect("the stream is made");
-        kinesis.active(stream).await;
+        kinesis.create(stream, shards).await;
         kinesis
+    }
+
+    /// Makes a stream.
+    pub(crate) async fn create(&self, stream: &str, shards: i32) {
+        let create = self.client.create_stream().stream_name(stream);
+        let create = create.shard_count(shards).send().await;
+        create.expect("the stream is made");
+        self.active(stream).await;
+    }
+
+    /// Refuses reads with this code from now on, or no longer.
+    pub(crate) fn refuse_with(&self, code: Option<&'static str>) {
+        *self.refusal.code.lock().expect("nobody panics with it") = code;
+    }
+
+    /// How many calls were refused.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refusal.refused.load(Ordering::Relaxed)
     }
 
     /// Shards that take records, in the order of their hash keys: id, first and last key.

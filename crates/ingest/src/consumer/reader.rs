@@ -107,7 +107,7 @@ impl Reader {
                 return;
             };
             let reply = match self.pages.next().await {
-                Ok(reply) => reply,
+                Ok(reply) => self.since_begun(reply),
                 Err(error) => {
                     drop(memory);
                     if let Some(gap) = self.trouble(error, &mut backoff, &mut long).await {
@@ -119,7 +119,8 @@ impl Reader {
                     continue;
                 }
             };
-            (backoff.reset(), long.reset());
+            backoff.reset();
+            long.reset();
             self.progress
                 .replied(&self.shard, reply.millis_behind.unwrap_or(0));
             let Some(memory) = self.memory.fit(memory, reply.bytes()).await else {
@@ -140,6 +141,15 @@ impl Reader {
                 return;
             }
         }
+    }
+
+    /// Leaves out what arrived before the time to begin at: stand-ins give all there is when nothing is that new.
+    fn since_begun(&self, mut reply: Reply) -> Reply {
+        if let ReadFrom::Time(begun) = self.from {
+            let after = |record: &Record| record.arrived_at.is_none_or(|arrived| arrived >= begun);
+            reply.records.retain(after);
+        }
+        reply
     }
 
     fn reached(&mut self, sequence_number: &str) {
