@@ -6,7 +6,8 @@ use ingest::kinesis::{
     CallError, Description, ReadFrom, Reply, ShardPage, Stream, Subscription, Trouble,
 };
 
-use super::{FakeKinesis, call_error, not_found};
+use super::FakeKinesis;
+use super::answers::{call_error, not_found};
 use crate::sim::gate::Gate;
 
 /// A worker's client.

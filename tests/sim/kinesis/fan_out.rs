@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use ingest::kinesis::{CallError, ReadFrom, Reply, Subscription, Trouble};
 
+use super::answers::{Place, call_error};
 use super::door::Door;
-use super::{Place, call_error};
 
 /// A subscription ends after five minutes (API reference, `SubscribeToShard`).
 const LIVES_MS: u64 = 300_000;
