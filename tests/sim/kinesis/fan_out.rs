@@ -14,6 +14,8 @@ const LIVES_MS: u64 = 300_000;
 const REFUSED_MS: u64 = 5_000;
 /// When nothing is put, this is said so often.
 const HEARTBEAT_MS: u64 = 5_000;
+/// A record is pushed so soon after it was put.
+const PUSHED_WITHIN: Duration = Duration::from_millis(500);
 
 /// One subscription.
 struct Feed {
@@ -99,7 +101,7 @@ impl Feed {
                 self.over = reply.ended;
                 return Some(Ok(reply));
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(PUSHED_WITHIN).await;
         }
     }
 

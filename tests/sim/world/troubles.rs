@@ -79,7 +79,7 @@ impl World {
             read: ground.pick(&[0, 5, 20]),
             latency: Duration::from_millis(ground.pick(&[0, 20, 300])),
         });
-        let documents = ground.between(50, 120);
+        let documents = ground.between(50, 100);
         let mut items = documents::careless(&ground, self.setup.seed, documents);
         // Worker and time until which it stays stopped.
         let mut stopped: Vec<(usize, u64)> = Vec::new();
