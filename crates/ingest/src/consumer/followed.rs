@@ -2,6 +2,7 @@
 
 use lake::{GapRow, Lake, LakeError, Position, ShardKey, Writer};
 
+use super::pages::answered;
 use super::run::record_gap;
 use crate::kinesis::{CallError, Shard, Stream};
 use crate::{Progress, Start};
@@ -42,7 +43,7 @@ pub(super) async fn look(
     let name = followed.options.name.clone();
     let stream = followed.options.stream.clone();
     let seen = async {
-        let description = stream.describe().await?;
+        let description = answered(stream.describe()).await?;
         Ok::<_, CallError>((description, list(stream.as_ref()).await?))
     };
     let (description, shards) = match seen.await {
@@ -86,7 +87,7 @@ async fn list(stream: &dyn Stream) -> Result<Vec<Shard>, CallError> {
     let mut shards = Vec::new();
     let mut token = None;
     loop {
-        let page = stream.list_shards(token).await?;
+        let page = answered(stream.list_shards(token)).await?;
         shards.extend(page.shards);
         token = page.next;
         if token.is_none() {

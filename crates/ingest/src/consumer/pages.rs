@@ -13,6 +13,8 @@ use crate::kinesis::{CallError, ReadFrom, Reply, Stream, Subscription, Trouble};
 /// A call that has not answered by then will not: a half-open connection, a black hole. A subscription says something every
 /// five seconds, even when there is nothing (developer guide, "Enhanced fan-out").
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
+/// A new consumer takes a while to become active.
+const REGISTER_WITHIN: Duration = Duration::from_secs(120);
 /// The most that one reply may hold (API reference, `GetRecords`).
 pub(super) const MOST_BYTES: usize = 10 << 20;
 /// A consumer may subscribe to a shard once in this time; sooner it is refused.
@@ -152,12 +154,11 @@ impl FanOut {
                 Some(subscription) => subscription,
                 None => self.subscribe().await?,
             };
-            let Ok(heard) = timeout(ANSWER_WITHIN, subscription.next()).await else {
-                return Err(silent());
-            };
+            let next = subscription.next().map(Option::transpose);
             // `None`: five minutes are over.
-            let Some(reply) = heard else { continue };
-            let reply = reply?;
+            let Some(reply) = answered(next).await? else {
+                continue;
+            };
             self.subscription = Some(subscription);
             if let Some(record) = reply.records.last() {
                 self.from = ReadFrom::After(record.sequence_number.clone());
@@ -170,7 +171,7 @@ impl FanOut {
         let arn = match &self.consumer_arn {
             Some(arn) => arn.clone(),
             None => {
-                let arn = self.stream.register(&self.consumer).await?;
+                let arn = within(REGISTER_WITHIN, self.stream.register(&self.consumer)).await?;
                 self.consumer_arn.insert(arn).clone()
             }
         };
@@ -196,15 +197,20 @@ impl Pages for FanOut {
     }
 }
 
-async fn answered<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-    timeout(ANSWER_WITHIN, call)
-        .await
-        .unwrap_or_else(|_| Err(silent()))
+/// A call that answers, or fails in time.
+pub(super) async fn answered<T>(
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    within(ANSWER_WITHIN, call).await
 }
 
-fn silent() -> CallError {
-    CallError {
+async fn within<T>(
+    time: Duration,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let silent = |_| CallError {
         trouble: Trouble::Passing,
-        reason: format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
-    }
+        reason: format!("no answer within {} s", time.as_secs()),
+    };
+    timeout(time, call).await.map_err(silent)?
 }

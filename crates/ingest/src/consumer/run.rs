@@ -20,7 +20,7 @@ use super::keeper::Keeper;
 use super::pages::{FanOut, Pages, Polling};
 use super::reader::{Memory, Page, Reader};
 use super::records::{self, Place};
-use super::shards::{self, group_of, plan_start, read_from};
+use super::shards::{self, group_of, plan_start, read_from, read_through};
 use crate::kinesis::Shard;
 use crate::{ConsumerOptions, Progress};
 
@@ -253,18 +253,16 @@ impl<'a> Run<'a> {
             return;
         };
         let known = self.writer.position(&shard);
-        let knows = |id: &String| {
-            let parent = ShardKey {
-                shard_id: id.clone(),
-                ..shard.clone()
-            };
-            self.writer.position(&parent).is_some()
-        };
-        let from = read_from(
-            known.as_ref(),
-            listed.parents.iter().any(knows),
-            stream.begun,
-        );
+        let of_stream = self.writer.positions();
+        let of_stream = of_stream
+            .iter()
+            .filter(|(key, _)| key.source == shard.source);
+        let of_stream: BTreeMap<&str, &Position> = of_stream
+            .map(|(key, position)| (key.shard_id.as_str(), position))
+            .collect();
+        let knows = |id: &String| of_stream.contains_key(id.as_str());
+        let parents_known = listed.parents.iter().any(knows);
+        let from = read_from(known.as_ref(), parents_known, stream.begun);
         tracing::info!(shard = %shard.shard_id, stream = %stream.options.name, ?from, "reading shard");
         let (source, id) = (stream.options.stream.clone(), shard.shard_id.clone());
         let pages: Box<dyn Pages> = match &stream.options.consumer {
@@ -281,6 +279,7 @@ impl<'a> Run<'a> {
             number: self.next_reader,
             from,
             position: known.clone(),
+            read_through: read_through(listed, &of_stream),
             retention_ms: stream.retention_ms,
             pages,
             memory: self.memory.clone(),
