@@ -1,6 +1,6 @@
 //! A stream that is followed: what it is, which shards it has, and what its past says about records that may be gone.
 
-use lake::{GapRow, Lake, LakeError, Position, ShardKey, Writer};
+use lake::{Begun, GapRow, Lake, LakeError, Position, ShardKey, Writer};
 
 use super::pages::answered;
 use super::run::record_gap;
@@ -13,8 +13,8 @@ pub(super) struct Followed {
     /// ARN and creation time; `None` before the first look that succeeded.
     pub(super) source: Option<String>,
     pub(super) retention_ms: i64,
-    /// Where reading began, UTC microseconds; 0 is the oldest record.
-    pub(super) begun: i64,
+    /// Where and when reading began.
+    pub(super) begun: Begun,
     pub(super) shards: Vec<Shard>,
 }
 
@@ -24,7 +24,7 @@ impl Followed {
             options,
             source: None,
             retention_ms: 0,
-            begun: 0,
+            begun: Begun::default(),
             shards: Vec::new(),
         }
     }
@@ -65,12 +65,12 @@ pub(super) async fn look(
     }
     if followed.source.is_none() {
         let now = (lake.surroundings().now)();
-        let wanted = match followed.options.start {
+        let from = match followed.options.start {
             Start::Oldest => 0,
             Start::Newest => now,
             Start::Time(micros) => micros.max(1),
         };
-        followed.begun = writer.start_of(&source, wanted).await?;
+        followed.begun = writer.begin(&source, Begun { from, at: now }).await?;
         for gap in lost_with(&source, &description.arn, &shards, writer, now) {
             record_gap(lake, &gap, progress).await?;
         }

@@ -32,28 +32,40 @@ pub(super) trait Pages: Send {
     fn reserve(&self) -> usize;
 }
 
+/// A shard, and the stream that it must be of: shard ids start again when a stream is deleted and made anew.
+pub(super) struct Of {
+    pub(super) stream: Arc<dyn Stream>,
+    pub(super) source: String,
+    pub(super) shard_id: String,
+}
+
+impl Of {
+    /// Whether a place that was just given is in the stream it should be in. Asked after, not before: streams only get newer.
+    async fn check(&self) -> Result<(), CallError> {
+        if answered(self.stream.describe()).await?.source() == self.source {
+            return Ok(());
+        }
+        Err(CallError {
+            trouble: Trouble::NotFound,
+            reason: "the stream was deleted and made again".to_owned(),
+        })
+    }
+}
+
 /// Asks, within the limits of Kinesis.
 pub(super) struct Polling {
-    pub(super) stream: Arc<dyn Stream>,
-    pub(super) shard_id: String,
-    pub(super) pace: Pace,
-    pub(super) idle_poll: Duration,
+    of: Of,
+    pace: Pace,
+    idle_poll: Duration,
     from: ReadFrom,
     iterator: Option<String>,
     next_call: Instant,
 }
 
 impl Polling {
-    pub(super) fn new(
-        stream: Arc<dyn Stream>,
-        shard_id: String,
-        from: ReadFrom,
-        pace: Pace,
-        idle_poll: Duration,
-    ) -> Polling {
+    pub(super) fn new(of: Of, from: ReadFrom, pace: Pace, idle_poll: Duration) -> Polling {
         Polling {
-            stream,
-            shard_id,
+            of,
             pace,
             idle_poll,
             from,
@@ -68,9 +80,14 @@ impl Polling {
         self.next_call = called + self.pace.between_calls;
         let iterator = match self.iterator.take() {
             Some(iterator) => iterator,
-            None => answered(self.stream.iterator(&self.shard_id, &self.from)).await?,
+            None => {
+                let asked = self.of.stream.iterator(&self.of.shard_id, &self.from);
+                let iterator = answered(asked).await?;
+                self.of.check().await?;
+                iterator
+            }
         };
-        let reply = answered(self.stream.records(&iterator)).await;
+        let reply = answered(self.of.stream.records(&iterator)).await;
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => {
@@ -121,8 +138,7 @@ impl Pages for Polling {
 
 /// Is told. A subscription ends after five minutes, or whenever it likes, and another goes on behind the last record.
 pub(super) struct FanOut {
-    stream: Arc<dyn Stream>,
-    shard_id: String,
+    of: Of,
     consumer: String,
     consumer_arn: Option<String>,
     from: ReadFrom,
@@ -131,15 +147,9 @@ pub(super) struct FanOut {
 }
 
 impl FanOut {
-    pub(super) fn new(
-        stream: Arc<dyn Stream>,
-        shard_id: String,
-        from: ReadFrom,
-        consumer: String,
-    ) -> FanOut {
+    pub(super) fn new(of: Of, from: ReadFrom, consumer: String) -> FanOut {
         FanOut {
-            stream,
-            shard_id,
+            of,
             consumer,
             consumer_arn: None,
             from,
@@ -171,13 +181,19 @@ impl FanOut {
         let arn = match &self.consumer_arn {
             Some(arn) => arn.clone(),
             None => {
-                let arn = within(REGISTER_WITHIN, self.stream.register(&self.consumer)).await?;
+                let arn = within(REGISTER_WITHIN, self.of.stream.register(&self.consumer)).await?;
                 self.consumer_arn.insert(arn).clone()
             }
         };
         sleep_until(self.next_call).await;
         self.next_call = Instant::now() + BETWEEN_SUBSCRIPTIONS;
-        answered(self.stream.subscribe(&arn, &self.shard_id, &self.from)).await
+        let asked = self
+            .of
+            .stream
+            .subscribe(&arn, &self.of.shard_id, &self.from);
+        let subscription = answered(asked).await?;
+        self.of.check().await?;
+        Ok(subscription)
     }
 }
 

@@ -43,28 +43,26 @@ pub(super) fn read_from(position: Option<&Position>, parents_known: bool, begun:
     }
 }
 
-/// Up to when nothing of a shard can be missing, UTC microseconds, given the positions of its stream.
+/// Up to when nothing of a shard can be missing, UTC microseconds, given the positions of its stream and when reading began.
 ///
-/// A child that was never read begins where its parents end, so nothing is missing that arrived before the point up to which
+/// A shard that was there before has what it kept when reading began. A child that was never read begins where its parents end, so nothing is missing that arrived before the point up to which
 /// they were read. Parents that came and went unseen leave the point up to which anything was read.
-pub(super) fn read_through(shard: &Shard, of_stream: &BTreeMap<&str, &Position>) -> Option<i64> {
-    if let Some(position) = of_stream.get(shard.id.as_str()) {
-        return position.read_through;
+pub(super) fn read_through(
+    shard: &Shard,
+    of_stream: &BTreeMap<&str, &Position>,
+    begun_at: i64,
+) -> Option<i64> {
+    let of = |id: &String| of_stream.get(id.as_str()).map(|known| known.read_through);
+    if let Some(through) = of(&shard.id) {
+        return through.or(Some(begun_at));
     }
-    if shard.parents.is_empty() {
-        return None;
-    }
-    let parent = |id: &String| {
-        of_stream
-            .get(id.as_str())
-            .and_then(|parent| parent.read_through)
-    };
-    let parents: Option<Vec<i64>> = shard.parents.iter().map(parent).collect();
+    let parents: Option<Vec<Option<i64>>> = shard.parents.iter().map(of).collect();
     let open = of_stream.values().filter(|position| !position.ended);
-    match parents {
-        Some(parents) => parents.into_iter().min(),
+    let through = match parents {
+        Some(parents) => parents.into_iter().flatten().min(),
         None => open.filter_map(|position| position.read_through).min(),
-    }
+    };
+    through.or(Some(begun_at))
 }
 
 /// The group that a shard is shared in, a name fit for a file.
@@ -142,10 +140,10 @@ mod tests {
             parents: parents.iter().map(|id| (*id).to_owned()).collect(),
             hash_keys: (0, u128::MAX),
         };
-        assert_eq!(read_through(&shard("b", &["a"]), &known), Some(7));
-        assert_eq!(read_through(&shard("c", &["a", "b"]), &known), Some(5));
-        assert_eq!(read_through(&shard("c", &["gone"]), &known), Some(7));
-        assert_eq!(read_through(&shard("c", &[]), &known), None);
+        assert_eq!(read_through(&shard("b", &["a"]), &known, 3), Some(7));
+        assert_eq!(read_through(&shard("c", &["a", "b"]), &known, 3), Some(5));
+        assert_eq!(read_through(&shard("c", &["gone"]), &known, 3), Some(7));
+        assert_eq!(read_through(&shard("c", &[]), &known, 3), Some(3));
     }
 
     #[test]
