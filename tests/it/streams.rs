@@ -140,45 +140,37 @@ async fn enhanced_fan_out_reads_all_through_a_split_and_ends_of_subscriptions() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_start_at_the_newest_record_is_kept_through_a_kill_and_a_split() {
+async fn a_start_at_a_time_holds_through_a_split_and_for_ever() {
     let kinesis = Kinesis::start("findings", 1).await;
     let (_folder, lake) = folder();
     put(&kinesis, "findings", &documents(100, 1)).await;
     // The stand-in tells times apart by the second.
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
-    let start = || {
-        let mut child = worker(&lake, &kinesis.endpoint, &["findings"]);
-        child
-            .env("GUARDLAKE__STREAM__START", "newest")
-            .spawn()
-            .expect("it starts")
-    };
-    let mut child = start();
-    // Nothing is stored yet but where it began.
-    let begun = std::path::Path::new(&lake).join("findings/_delta_log/00000000000000000001.json");
-    let started = Instant::now();
-    while !begun.exists() {
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "it does not begin"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    child.kill().expect("it is killed");
-    child.wait().expect("it ends");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let begun = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     put(&kinesis, "findings", &documents(150, 2)).await;
     kinesis.split("findings", 0).await;
     put(&kinesis, "findings", &documents(50, 3)).await;
-    let child = start();
+    let start = |at: &str| {
+        let mut child = worker(&lake, &kinesis.endpoint, &["findings"]);
+        child
+            .env("GUARDLAKE__STREAM__START", at)
+            .spawn()
+            .expect("it starts")
+    };
+    let child = start(&alerts::rfc3339(begun as i64 * 1_000_000));
     until_rows(&lake, 200).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    stopped(child);
+    // Where a stream was begun is not changed by saying so.
+    let child = start("oldest");
+    tokio::time::sleep(Duration::from_secs(3)).await;
     stopped(child);
     assert_eq!(
         verified(&lake)["received"],
         200,
         "what was put before the start is not read"
     );
+    assert_eq!(start("yesterday").wait().expect("it ends").code(), Some(3));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

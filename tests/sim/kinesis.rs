@@ -288,6 +288,12 @@ impl FakeKinesis {
         put.arrived_ms + self.retention_ms() <= self.ground().now_ms()
     }
 
+    /// Whether a record had passed its retention at this UTC microsecond.
+    pub(crate) fn dropped_by(&self, put: &Put, micros: i64) -> bool {
+        let kept_until = BEGINNING + ((put.arrived_ms + self.retention_ms()) * 1_000) as i64;
+        kept_until <= micros
+    }
+
     /// Whether any record can have passed its retention.
     pub(crate) fn has_dropped_any(&self) -> bool {
         self.ground().now_ms() >= self.retention_ms()
@@ -299,6 +305,11 @@ impl FakeKinesis {
         shard
             .closed_at
             .is_some_and(|closed| now < closed + self.retention_ms())
+    }
+
+    /// Whether a shard was closed so long ago that no listing has it.
+    pub(crate) fn came_and_went(&self, shard: &Shard) -> bool {
+        shard.closed_at.is_some() && !self.is_readable_to_its_end(shard)
     }
 
     fn retention_ms(&self) -> u64 {

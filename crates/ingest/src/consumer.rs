@@ -27,6 +27,7 @@ use crate::kinesis::Trouble;
 use crate::{ConsumerOptions, IngestError, Progress};
 use backoff::Backoff;
 use keeper::Keeper;
+use pages::answered;
 use run::Run;
 
 /// Waits between a run that failed and the next.
@@ -104,7 +105,7 @@ async fn one_run(
 /// Whoever starts a consumer with a wrong name or without a permission is told at once.
 async fn check_streams(options: &ConsumerOptions) -> Result<(), IngestError> {
     for followed in &options.streams {
-        if let Err(error) = followed.stream.describe().await
+        if let Err(error) = answered(followed.stream.describe()).await
             && matches!(error.trouble, Trouble::NotFound | Trouble::Lasting)
         {
             return Err(IngestError::Aws {

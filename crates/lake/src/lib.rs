@@ -39,4 +39,4 @@ pub use schema::Table;
 pub use surroundings::{Clock, Ids, Surroundings};
 pub use tables::{AccountRow, SourceRow};
 pub use upkeep::{CompactOptions, Compacted, Compaction, MIN_RETENTION, VacuumOptions, Vacuumed};
-pub use writer::{Committed, Move, Writer, WriterOptions};
+pub use writer::{Begun, Committed, Move, Writer, WriterOptions};

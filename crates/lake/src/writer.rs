@@ -65,6 +65,15 @@ pub struct Move {
     pub to: Position,
 }
 
+/// Where and when reading of a stream began, both in UTC microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Begun {
+    /// With records that arrived at or after this; 0 is the oldest that the stream kept.
+    pub from: i64,
+    /// When that was decided: from then on nothing may be missing.
+    pub at: i64,
+}
+
 /// A commit that landed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
@@ -128,17 +137,24 @@ impl Writer {
         Ok(())
     }
 
-    /// Where reading of a stream began, in UTC microseconds (0: at its oldest record); set at the first call, for ever. A
-    /// consumer that was told to begin at the newest record and dies before it stored anything begins at the same place again.
-    pub async fn start_of(&mut self, source: &str, wanted: i64) -> Result<i64, LakeError> {
+    /// Where and when reading of a stream began; set at the first call, for ever. A consumer that was told to begin at the
+    /// newest record and dies before it stored anything begins at the same place again.
+    pub async fn begin(&mut self, source: &str, wanted: Begun) -> Result<Begun, LakeError> {
         loop {
             let state = self.findings.state();
-            let id = format!("{}/start/{source}", txn_prefix(&state.table_id));
-            if let Some(start) = state.txns.get(&id) {
-                return Ok(*start);
+            let prefix = txn_prefix(&state.table_id);
+            let (from, at) = (
+                format!("{prefix}/from/{source}"),
+                format!("{prefix}/begun/{source}"),
+            );
+            if let Some((from, at)) = state.txns.get(&from).zip(state.txns.get(&at)) {
+                return Ok(Begun {
+                    from: *from,
+                    at: *at,
+                });
             }
             let change = Change {
-                txns: vec![(id, wanted)],
+                txns: vec![(from, wanted.from), (at, wanted.at)],
                 ..Change::default()
             };
             match self.findings.commit(change).await? {

@@ -34,6 +34,8 @@ pub(crate) struct Log {
     pub(crate) commits: Vec<Commit>,
     files: BTreeSet<String>,
     positions: BTreeMap<(String, String), Step>,
+    /// When reading of each stream began, by the clock of whoever began.
+    begun: BTreeMap<String, i64>,
 }
 
 impl Log {
@@ -65,6 +67,11 @@ impl Log {
                     commit.added.push(path.to_owned());
                 }
             }
+            let id = action["txn"]["appId"].as_str().unwrap_or_default();
+            if let Some((_, source)) = id.split_once("/begun/") {
+                let at = action["txn"]["version"].as_i64().expect("a time");
+                self.begun.insert(source.to_owned(), at);
+            }
             let info = &action["commitInfo"]["guardlake"];
             if !info["ledger"].is_null() {
                 let ledger = serde_json::from_value(info["ledger"].clone());
@@ -84,6 +91,11 @@ impl Log {
     /// The newest position of a shard.
     pub(crate) fn position(&self, source: &str, shard: &str) -> Option<&Step> {
         self.positions.get(&(source.to_owned(), shard.to_owned()))
+    }
+
+    /// When reading of a stream began, UTC microseconds; `None` when nobody has begun.
+    pub(crate) fn begun(&self, source: &str) -> Option<i64> {
+        self.begun.get(source).copied()
     }
 
     /// Paths of the data files that are not removed, from the table's root.

@@ -1,7 +1,8 @@
 //! A stream that is followed: what it is, which shards it has, and what its past says about records that may be gone.
 
-use lake::{GapRow, Lake, LakeError, Position, ShardKey, Writer};
+use lake::{Begun, GapRow, Lake, LakeError, Position, ShardKey, Writer};
 
+use super::pages::answered;
 use super::run::record_gap;
 use crate::kinesis::{CallError, Shard, Stream};
 use crate::{Progress, Start};
@@ -12,8 +13,8 @@ pub(super) struct Followed {
     /// ARN and creation time; `None` before the first look that succeeded.
     pub(super) source: Option<String>,
     pub(super) retention_ms: i64,
-    /// Where reading began, UTC microseconds; 0 is the oldest record.
-    pub(super) begun: i64,
+    /// Where and when reading began.
+    pub(super) begun: Begun,
     pub(super) shards: Vec<Shard>,
 }
 
@@ -23,7 +24,7 @@ impl Followed {
             options,
             source: None,
             retention_ms: 0,
-            begun: 0,
+            begun: Begun::default(),
             shards: Vec::new(),
         }
     }
@@ -42,7 +43,7 @@ pub(super) async fn look(
     let name = followed.options.name.clone();
     let stream = followed.options.stream.clone();
     let seen = async {
-        let description = stream.describe().await?;
+        let description = answered(stream.describe()).await?;
         Ok::<_, CallError>((description, list(stream.as_ref()).await?))
     };
     let (description, shards) = match seen.await {
@@ -64,12 +65,12 @@ pub(super) async fn look(
     }
     if followed.source.is_none() {
         let now = (lake.surroundings().now)();
-        let wanted = match followed.options.start {
+        let from = match followed.options.start {
             Start::Oldest => 0,
             Start::Newest => now,
             Start::Time(micros) => micros.max(1),
         };
-        followed.begun = writer.start_of(&source, wanted).await?;
+        followed.begun = writer.begin(&source, Begun { from, at: now }).await?;
         for gap in lost_with(&source, &description.arn, &shards, writer, now) {
             record_gap(lake, &gap, progress).await?;
         }
@@ -86,7 +87,7 @@ async fn list(stream: &dyn Stream) -> Result<Vec<Shard>, CallError> {
     let mut shards = Vec::new();
     let mut token = None;
     loop {
-        let page = stream.list_shards(token).await?;
+        let page = answered(stream.list_shards(token)).await?;
         shards.extend(page.shards);
         token = page.next;
         if token.is_none() {

@@ -13,6 +13,8 @@ use crate::kinesis::{CallError, ReadFrom, Reply, Stream, Subscription, Trouble};
 /// A call that has not answered by then will not: a half-open connection, a black hole. A subscription says something every
 /// five seconds, even when there is nothing (developer guide, "Enhanced fan-out").
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
+/// A new consumer takes a while to become active.
+const REGISTER_WITHIN: Duration = Duration::from_secs(120);
 /// The most that one reply may hold (API reference, `GetRecords`).
 pub(super) const MOST_BYTES: usize = 10 << 20;
 /// A consumer may subscribe to a shard once in this time; sooner it is refused.
@@ -30,28 +32,40 @@ pub(super) trait Pages: Send {
     fn reserve(&self) -> usize;
 }
 
+/// A shard, and the stream that it must be of: shard ids start again when a stream is deleted and made anew.
+pub(super) struct Of {
+    pub(super) stream: Arc<dyn Stream>,
+    pub(super) source: String,
+    pub(super) shard_id: String,
+}
+
+impl Of {
+    /// Whether a place that was just given is in the stream it should be in. Asked after, not before: streams only get newer.
+    async fn check(&self) -> Result<(), CallError> {
+        if answered(self.stream.describe()).await?.source() == self.source {
+            return Ok(());
+        }
+        Err(CallError {
+            trouble: Trouble::NotFound,
+            reason: "the stream was deleted and made again".to_owned(),
+        })
+    }
+}
+
 /// Asks, within the limits of Kinesis.
 pub(super) struct Polling {
-    pub(super) stream: Arc<dyn Stream>,
-    pub(super) shard_id: String,
-    pub(super) pace: Pace,
-    pub(super) idle_poll: Duration,
+    of: Of,
+    pace: Pace,
+    idle_poll: Duration,
     from: ReadFrom,
     iterator: Option<String>,
     next_call: Instant,
 }
 
 impl Polling {
-    pub(super) fn new(
-        stream: Arc<dyn Stream>,
-        shard_id: String,
-        from: ReadFrom,
-        pace: Pace,
-        idle_poll: Duration,
-    ) -> Polling {
+    pub(super) fn new(of: Of, from: ReadFrom, pace: Pace, idle_poll: Duration) -> Polling {
         Polling {
-            stream,
-            shard_id,
+            of,
             pace,
             idle_poll,
             from,
@@ -66,9 +80,14 @@ impl Polling {
         self.next_call = called + self.pace.between_calls;
         let iterator = match self.iterator.take() {
             Some(iterator) => iterator,
-            None => answered(self.stream.iterator(&self.shard_id, &self.from)).await?,
+            None => {
+                let asked = self.of.stream.iterator(&self.of.shard_id, &self.from);
+                let iterator = answered(asked).await?;
+                self.of.check().await?;
+                iterator
+            }
         };
-        let reply = answered(self.stream.records(&iterator)).await;
+        let reply = answered(self.of.stream.records(&iterator)).await;
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => {
@@ -119,8 +138,7 @@ impl Pages for Polling {
 
 /// Is told. A subscription ends after five minutes, or whenever it likes, and another goes on behind the last record.
 pub(super) struct FanOut {
-    stream: Arc<dyn Stream>,
-    shard_id: String,
+    of: Of,
     consumer: String,
     consumer_arn: Option<String>,
     from: ReadFrom,
@@ -129,15 +147,9 @@ pub(super) struct FanOut {
 }
 
 impl FanOut {
-    pub(super) fn new(
-        stream: Arc<dyn Stream>,
-        shard_id: String,
-        from: ReadFrom,
-        consumer: String,
-    ) -> FanOut {
+    pub(super) fn new(of: Of, from: ReadFrom, consumer: String) -> FanOut {
         FanOut {
-            stream,
-            shard_id,
+            of,
             consumer,
             consumer_arn: None,
             from,
@@ -152,12 +164,11 @@ impl FanOut {
                 Some(subscription) => subscription,
                 None => self.subscribe().await?,
             };
-            let Ok(heard) = timeout(ANSWER_WITHIN, subscription.next()).await else {
-                return Err(silent());
-            };
+            let next = subscription.next().map(Option::transpose);
             // `None`: five minutes are over.
-            let Some(reply) = heard else { continue };
-            let reply = reply?;
+            let Some(reply) = answered(next).await? else {
+                continue;
+            };
             self.subscription = Some(subscription);
             if let Some(record) = reply.records.last() {
                 self.from = ReadFrom::After(record.sequence_number.clone());
@@ -170,13 +181,19 @@ impl FanOut {
         let arn = match &self.consumer_arn {
             Some(arn) => arn.clone(),
             None => {
-                let arn = self.stream.register(&self.consumer).await?;
+                let arn = within(REGISTER_WITHIN, self.of.stream.register(&self.consumer)).await?;
                 self.consumer_arn.insert(arn).clone()
             }
         };
         sleep_until(self.next_call).await;
         self.next_call = Instant::now() + BETWEEN_SUBSCRIPTIONS;
-        answered(self.stream.subscribe(&arn, &self.shard_id, &self.from)).await
+        let asked = self
+            .of
+            .stream
+            .subscribe(&arn, &self.of.shard_id, &self.from);
+        let subscription = answered(asked).await?;
+        self.of.check().await?;
+        Ok(subscription)
     }
 }
 
@@ -196,15 +213,20 @@ impl Pages for FanOut {
     }
 }
 
-async fn answered<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-    timeout(ANSWER_WITHIN, call)
-        .await
-        .unwrap_or_else(|_| Err(silent()))
+/// A call that answers, or fails in time.
+pub(super) async fn answered<T>(
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    within(ANSWER_WITHIN, call).await
 }
 
-fn silent() -> CallError {
-    CallError {
+async fn within<T>(
+    time: Duration,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let silent = |_| CallError {
         trouble: Trouble::Passing,
-        reason: format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
-    }
+        reason: format!("no answer within {} s", time.as_secs()),
+    };
+    timeout(time, call).await.map_err(silent)?
 }

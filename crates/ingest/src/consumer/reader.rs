@@ -86,6 +86,8 @@ pub(super) struct Reader {
     pub(super) from: ReadFrom,
     /// Where the lake stands.
     pub(super) position: Option<Position>,
+    /// Nothing that arrived up to this UTC microsecond can be missing. A shard that was never read has it from its parents.
+    pub(super) read_through: Option<i64>,
     pub(super) retention_ms: i64,
     pub(super) pages: Box<dyn Pages>,
     pub(super) memory: Memory,
@@ -98,7 +100,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Reads to the end of the shard, or for ever. Ends early only when nobody listens any more.
     pub(super) async fn run(mut self) {
-        let mut watch = Watch::new(self.position.as_ref().and_then(|p| p.read_through));
+        let mut watch = Watch::new(self.read_through);
         let mut backoff = Backoff::new(self.ids.clone(), WAITS.0, WAITS.1);
         let mut long = Backoff::new(self.ids.clone(), LONG_WAITS.0, LONG_WAITS.1);
         let mut told = 0;
@@ -107,10 +109,10 @@ impl Reader {
                 return;
             };
             let reply = match self.pages.next().await {
-                Ok(reply) => self.since_begun(reply),
+                Ok(reply) => reply,
                 Err(error) => {
                     drop(memory);
-                    if let Some(gap) = self.trouble(error, &mut backoff, &mut long).await {
+                    if let Some(gap) = self.trouble(error, &watch, &mut backoff, &mut long).await {
                         watch = Watch::new(None);
                         if !self.send(Reply::default(), &watch, Some(gap)).await {
                             return;
@@ -141,15 +143,6 @@ impl Reader {
                 return;
             }
         }
-    }
-
-    /// Leaves out what arrived before the time to begin at: stand-ins give all there is when nothing is that new.
-    fn since_begun(&self, mut reply: Reply) -> Reply {
-        if let ReadFrom::Time(begun) = self.from {
-            let after = |record: &Record| record.arrived_at.is_none_or(|arrived| arrived >= begun);
-            reply.records.retain(after);
-        }
-        reply
     }
 
     fn reached(&mut self, sequence_number: &str) {
@@ -184,13 +177,13 @@ impl Reader {
     }
 
     fn gap(&self, through: Option<i64>, oldest_kept: Option<i64>, reason: String) -> GapRow {
-        let after = self.position.clone().map(|position| Position {
+        let after = Position {
             read_through: through,
-            ..position
-        });
+            ..self.position.clone().unwrap_or_default()
+        };
         GapRow {
             shard: self.shard.clone(),
-            after,
+            after: Some(after),
             oldest_kept,
             reason,
             detected_at: (self.now)(),
@@ -201,6 +194,7 @@ impl Reader {
     async fn trouble(
         &mut self,
         error: CallError,
+        watch: &Watch,
         backoff: &mut Backoff,
         long: &mut Backoff,
     ) -> Option<GapRow> {
@@ -220,8 +214,7 @@ impl Reader {
                 let reason = format!("the stream no longer knows the last record read: {error}");
                 self.from = ReadFrom::Oldest;
                 self.pages.go_to(ReadFrom::Oldest);
-                let through = self.position.as_ref().and_then(|p| p.read_through);
-                return Some(self.gap(through, None, reason));
+                return Some(self.gap(watch.through(), None, reason));
             }
             Trouble::Passing | Trouble::Refused => {
                 tracing::warn!(%shard, reason = %error, "cannot read, trying again");

@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::followed::{Followed, look};
 use super::keeper::Keeper;
-use super::pages::{FanOut, Pages, Polling};
+use super::pages::{FanOut, Of, Pages, Polling};
 use super::reader::{Memory, Page, Reader};
 use super::records::{self, Place};
-use super::shards::{self, group_of, plan_start, read_from};
+use super::shards::{self, group_of, plan_start, read_from, read_through};
 use crate::kinesis::Shard;
 use crate::{ConsumerOptions, Progress};
 
@@ -253,25 +253,27 @@ impl<'a> Run<'a> {
             return;
         };
         let known = self.writer.position(&shard);
-        let knows = |id: &String| {
-            let parent = ShardKey {
-                shard_id: id.clone(),
-                ..shard.clone()
-            };
-            self.writer.position(&parent).is_some()
-        };
-        let from = read_from(
-            known.as_ref(),
-            listed.parents.iter().any(knows),
-            stream.begun,
-        );
+        let of_stream = self.writer.positions();
+        let of_stream = of_stream
+            .iter()
+            .filter(|(key, _)| key.source == shard.source);
+        let of_stream: BTreeMap<&str, &Position> = of_stream
+            .map(|(key, position)| (key.shard_id.as_str(), position))
+            .collect();
+        let knows = |id: &String| of_stream.contains_key(id.as_str());
+        let parents_known = listed.parents.iter().any(knows);
+        let from = read_from(known.as_ref(), parents_known, stream.begun.from);
         tracing::info!(shard = %shard.shard_id, stream = %stream.options.name, ?from, "reading shard");
-        let (source, id) = (stream.options.stream.clone(), shard.shard_id.clone());
+        let of = Of {
+            stream: stream.options.stream.clone(),
+            source: shard.source.clone(),
+            shard_id: shard.shard_id.clone(),
+        };
         let pages: Box<dyn Pages> = match &stream.options.consumer {
-            Some(name) => Box::new(FanOut::new(source, id, from.clone(), name.clone())),
+            Some(name) => Box::new(FanOut::new(of, from.clone(), name.clone())),
             None => {
                 let (pace, idle_poll) = (self.options.pace, self.options.idle_poll);
-                Box::new(Polling::new(source, id, from.clone(), pace, idle_poll))
+                Box::new(Polling::new(of, from.clone(), pace, idle_poll))
             }
         };
         let surroundings = self.lake.surroundings();
@@ -281,6 +283,7 @@ impl<'a> Run<'a> {
             number: self.next_reader,
             from,
             position: known.clone(),
+            read_through: read_through(listed, &of_stream, stream.begun.at),
             retention_ms: stream.retention_ms,
             pages,
             memory: self.memory.clone(),

@@ -43,6 +43,28 @@ pub(super) fn read_from(position: Option<&Position>, parents_known: bool, begun:
     }
 }
 
+/// Up to when nothing of a shard can be missing, UTC microseconds, given the positions of its stream and when reading began.
+///
+/// A shard that was there before has what it kept when reading began. A child that was never read begins where its parents end, so nothing is missing that arrived before the point up to which
+/// they were read. Parents that came and went unseen leave the point up to which anything was read.
+pub(super) fn read_through(
+    shard: &Shard,
+    of_stream: &BTreeMap<&str, &Position>,
+    begun_at: i64,
+) -> Option<i64> {
+    let of = |id: &String| of_stream.get(id.as_str()).map(|known| known.read_through);
+    if let Some(through) = of(&shard.id) {
+        return through.or(Some(begun_at));
+    }
+    let parents: Option<Vec<Option<i64>>> = shard.parents.iter().map(of).collect();
+    let open = of_stream.values().filter(|position| !position.ended);
+    let through = match parents {
+        Some(parents) => parents.into_iter().flatten().min(),
+        None => open.filter_map(|position| position.read_through).min(),
+    };
+    through.or(Some(begun_at))
+}
+
 /// The group that a shard is shared in, a name fit for a file.
 pub(super) fn group_of(shard: &ShardKey) -> String {
     let digits = shard.shard_id.rsplit('-').next().unwrap_or_default();
@@ -102,6 +124,26 @@ mod tests {
         assert_eq!(read_from(None, false, 0), ReadFrom::Oldest);
         let nothing_read = Position::default();
         assert_eq!(read_from(Some(&nothing_read), false, 5), ReadFrom::Time(5));
+    }
+
+    #[test]
+    fn a_child_never_read_is_whole_from_where_its_parents_were_read_to() {
+        let through = |micros, ended| Position {
+            read_through: Some(micros),
+            ended,
+            ..Position::default()
+        };
+        let (a, b) = (through(5, true), through(7, false));
+        let known = BTreeMap::from([("a", &a), ("b", &b)]);
+        let shard = |id: &str, parents: &[&str]| Shard {
+            id: id.to_owned(),
+            parents: parents.iter().map(|id| (*id).to_owned()).collect(),
+            hash_keys: (0, u128::MAX),
+        };
+        assert_eq!(read_through(&shard("b", &["a"]), &known, 3), Some(7));
+        assert_eq!(read_through(&shard("c", &["a", "b"]), &known, 3), Some(5));
+        assert_eq!(read_through(&shard("c", &["gone"]), &known, 3), Some(7));
+        assert_eq!(read_through(&shard("c", &[]), &known, 3), Some(3));
     }
 
     #[test]
