@@ -170,8 +170,10 @@ impl World {
                 self.start(worker);
             }
         }
-        // What is still on its way lands first.
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        // What is still on its way lands first, and leases of the dead run out: a shard of which nothing is kept is not
+        // behind, but whoever comes to read it has a gap to tell of.
+        let leases = self.setup.leases.unwrap_or_default() * 2;
+        tokio::time::sleep(Duration::from_secs(20) + leases).await;
         self.caught_up().await;
         for worker in &mut self.workers {
             worker.stop(&self.ground).await;
