@@ -66,7 +66,8 @@ impl Watch {
         } else {
             self.empty_at_the_edge += 1;
         }
-        if self.empty_at_the_edge >= MOST_EMPTY {
+        // Past retention already, nothing is gained by waiting: what is kept begins at the oldest record.
+        if self.empty_at_the_edge >= if passed { 1 } else { MOST_EMPTY } {
             self.empty_at_the_edge = 0;
             self.through = Some(oldest_kept);
             return Said::Stuck { oldest_kept };
@@ -132,7 +133,7 @@ mod tests {
     fn an_outage_longer_than_retention_is_a_gap_told_once() {
         let mut watch = Watch::new(Some(100 * HOUR));
         assert_eq!(
-            watch.reply(facts(130 * HOUR, RETENTION_MS, None)),
+            watch.reply(facts(130 * HOUR, RETENTION_MS / 2, None)),
             Said::Whole
         );
         let oldest_kept = 106 * HOUR;
@@ -154,7 +155,10 @@ mod tests {
     #[test]
     fn nothing_but_empty_replies_at_the_edge_is_a_place_to_leave() {
         let mut watch = Watch::new(Some(100 * HOUR));
+        let oldest_kept = 106 * HOUR;
         let empty = facts(130 * HOUR, RETENTION_MS, None);
+        assert_eq!(watch.reply(empty), Said::Stuck { oldest_kept });
+        let mut watch = Watch::new(Some(107 * HOUR));
         let said: Vec<_> = (0..MOST_EMPTY).map(|_| watch.reply(empty)).collect();
         let (last, before) = said.split_last().unwrap();
         assert!(before.iter().all(|said| *said == Said::Whole));
