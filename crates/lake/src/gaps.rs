@@ -56,7 +56,7 @@ impl Lake {
                 info: json!({ "gaps": 1 }),
                 ..Change::default()
             };
-            if let Outcome::Committed(version) = log.commit(change).await? {
+            if let Outcome::Committed(version, _) = log.commit(change).await? {
                 self.after_commit(Table::Gaps, version);
                 return Ok(true);
             }

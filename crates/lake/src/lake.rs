@@ -217,7 +217,7 @@ impl Lake {
         };
         // Only a change of the table itself refuses this; then it is looked at again.
         loop {
-            if let Outcome::Committed(version) = log.commit(change.clone()).await? {
+            if let Outcome::Committed(version, _) = log.commit(change.clone()).await? {
                 self.after_commit(table, version);
                 return Ok(());
             }
@@ -288,7 +288,7 @@ impl Lake {
             change.adds.push(file.add);
         }
         match log.commit(change).await? {
-            Outcome::Committed(version) => {
+            Outcome::Committed(version, _) => {
                 self.after_commit(Table::AlertLog, version);
                 Ok(AlertCommit::Committed { version })
             }

@@ -118,8 +118,8 @@ impl Change {
 
 /// How a commit ended.
 pub(crate) enum Outcome {
-    /// It is version n.
-    Committed(i64),
+    /// It is version n. Others committed what does not touch it in between; their commits have been followed.
+    Committed(i64, Vec<Followed>),
     /// Others committed first and set one of our ids, took one of our files or changed the table. Their commits have been followed; nothing of ours was written.
     Overtaken(Vec<Followed>),
 }
@@ -236,12 +236,12 @@ impl TableLog {
             let put = self.put(version, bytes.clone()).await;
             if put.is_ok() {
                 self.adopt(version, &change);
-                return Ok(Outcome::Committed(version));
+                return Ok(Outcome::Committed(version, overtaken));
             }
             match self.read(version).await? {
                 Some(winner) if winner.nonce.as_deref() == Some(&nonce) => {
                     self.adopt(version, &change);
-                    return Ok(Outcome::Committed(version));
+                    return Ok(Outcome::Committed(version, overtaken));
                 }
                 Some(winner) => {
                     self.apply(&winner);

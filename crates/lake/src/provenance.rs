@@ -77,7 +77,7 @@ impl Lake {
             ..Change::default()
         };
         match log.commit(change).await? {
-            Outcome::Committed(version) => {
+            Outcome::Committed(version, _) => {
                 self.after_commit(Table::Findings, version);
                 Ok(wrong.len())
             }

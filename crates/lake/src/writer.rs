@@ -158,7 +158,8 @@ impl Writer {
                 ..Change::default()
             };
             match self.findings.commit(change).await? {
-                Outcome::Committed(version) => {
+                Outcome::Committed(version, between) => {
+                    self.learn(&between).await?;
                     self.lake.after_commit(Table::Findings, version);
                     return Ok(wanted);
                 }
@@ -210,7 +211,9 @@ impl Writer {
                 .commit(self.change(&files, moves, ledger))
                 .await?
             {
-                Outcome::Committed(version) => {
+                Outcome::Committed(version, between) => {
+                    // Rows of others do not touch a commit without rows, and are versions that the lake has all the same.
+                    self.learn(&between).await?;
                     self.settle(&files);
                     if !self.shared.seen().has_pending() {
                         self.theirs.clear();
@@ -416,7 +419,7 @@ impl Writer {
                 ..Change::default()
             };
             match self.rejects.commit(change).await? {
-                Outcome::Committed(version) => {
+                Outcome::Committed(version, _) => {
                     self.lake.after_commit(Table::Rejects, version);
                     if let Some(known) = &mut self.known_rejects {
                         known.extend(

@@ -7,6 +7,7 @@ use lake::CompactOptions;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 
+use crate::sim::documents::{self, Item};
 use crate::sim::store::faults::PutFault;
 use crate::sim::world::{Setup, World, check};
 
@@ -52,6 +53,28 @@ fn fault_09_two_writers_on_the_same_shards() {
             world.pass(9).await;
         }
         assert!(world.counted("conflicts") > 0, "they never met");
+    });
+}
+
+/// Seed 155 found this: a commit without rows is not refused by rows of others, but whoever made it must learn of them.
+#[test]
+fn a_commit_without_rows_comes_second_and_the_rows_of_the_first_come_again() {
+    check(two(Some(Duration::from_secs(10))), async |world| {
+        world.begin().await;
+        world.pass(30).await;
+        // Each worker has one of the two shards.
+        let finding = Item::finding(&documents::findings(155, 1)[0]);
+        let silence = PutFault::Hang {
+            applied: false,
+            lasts: Duration::from_secs(3),
+        };
+        world.faults.next_put("findings/_delta_log", silence);
+        world.put_all(&[Item::event(1, 0).at(0)]);
+        world.pass(1).await;
+        world.put_all(&[finding.clone().at(u128::MAX)]);
+        world.pass(10).await;
+        assert!(world.faults.all_happened());
+        world.put_all(&[finding.at(0)]);
     });
 }
 

@@ -232,7 +232,7 @@ impl Lake {
             operation: Operation::Rewrite,
         };
         match log.commit(change).await? {
-            Outcome::Committed(version) => {
+            Outcome::Committed(version, _) => {
                 self.after_commit(Table::Findings, version);
                 Ok(Ended::Landed(Compacted {
                     bytes_after: Some(size(&file.add)),
