@@ -197,6 +197,18 @@ impl FakeKinesis {
         id
     }
 
+    /// Puts a record into each open shard.
+    pub(crate) fn put_into_each(&self, item: &Item) {
+        let firsts = self.history(|lives| {
+            let shards = lives.last().into_iter().flat_map(|life| &life.shards);
+            let open = shards.filter(|shard| shard.closed_at.is_none());
+            open.map(|shard| shard.hash_keys.0).collect::<Vec<_>>()
+        });
+        for first in firsts {
+            self.put(&item.clone().at(first));
+        }
+    }
+
     /// Nobody wants what was put so far: whoever begins at the newest record never sees it.
     pub(crate) fn forget_the_past(&self) {
         for shard in &mut self.state().life().shards {
