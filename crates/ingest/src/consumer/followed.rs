@@ -4,8 +4,11 @@ use lake::{Begun, GapRow, Lake, LakeError, Position, ShardKey, Writer};
 
 use super::pages::answered;
 use super::run::record_gap;
-use crate::kinesis::{CallError, Shard, Stream};
+use crate::kinesis::{CallError, Description, Shard, Stream};
 use crate::{Progress, Start};
+
+/// Clocks of workers may be wrong by so much, in microseconds.
+const CLOCKS_DIFFER: i64 = 3_600_000_000;
 
 /// A stream, as it was last looked at.
 pub(super) struct Followed {
@@ -71,7 +74,7 @@ pub(super) async fn look(
             Start::Time(micros) => micros.max(1),
         };
         followed.begun = writer.begin(&source, Begun { from, at: now }).await?;
-        for gap in lost_with(&source, &description.arn, &shards, writer, now) {
+        for gap in lost_with(&source, &description, &shards, writer, now) {
             record_gap(lake, &gap, progress).await?;
         }
         tracing::info!(stream = %name, %source, shards = shards.len(), "following the stream");
@@ -98,11 +101,21 @@ async fn list(stream: &dyn Stream) -> Result<Vec<Shard>, CallError> {
 
 /// What nobody can read any more: the rest of a stream that was deleted and made again, and of shards that were closed and
 /// left the listing before they were read to their end.
-fn lost_with(source: &str, arn: &str, listed: &[Shard], writer: &Writer, now: i64) -> Vec<GapRow> {
-    let former = format!("{arn}@");
-    let reason = |shard: &ShardKey| {
+fn lost_with(
+    source: &str,
+    description: &Description,
+    listed: &[Shard],
+    writer: &Writer,
+    now: i64,
+) -> Vec<GapRow> {
+    let former = format!("{}@", description.arn);
+    let oldest_kept = now - description.retention_ms * 1_000;
+    let reason = |shard: &ShardKey, position: &Position| {
         if shard.source == source {
             let gone = listed.iter().all(|listed| listed.id != shard.shard_id);
+            // A shard is listed until its last record expires. One that was read later than that is only newer than this listing.
+            let old = |through| through < oldest_kept + CLOCKS_DIFFER;
+            let gone = gone && position.read_through.is_none_or(old);
             gone.then_some("the shard is gone from the stream and was not read to its end")
         } else if shard.source.starts_with(&former) {
             Some(
@@ -113,7 +126,7 @@ fn lost_with(source: &str, arn: &str, listed: &[Shard], writer: &Writer, now: i6
         }
     };
     let gap = |(shard, position): (ShardKey, Position)| {
-        let reason = reason(&shard).filter(|_| !position.ended)?;
+        let reason = reason(&shard, &position).filter(|_| !position.ended)?;
         Some(GapRow {
             shard,
             after: Some(position),
