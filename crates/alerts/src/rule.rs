@@ -5,7 +5,7 @@
 
 mod file;
 mod header;
-mod yaml;
+pub(crate) mod yaml;
 
 mod period;
 mod statement;

@@ -40,12 +40,12 @@ impl Yaml {
 }
 
 /// Line and column of a part.
-pub(super) fn spot(location: &Location) -> Place {
+pub(crate) fn spot(location: &Location) -> Place {
     (location.line() as usize, location.column() as usize)
 }
 
 /// `; did you mean ...?`, or nothing where no word is near.
-pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
     match known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
@@ -59,7 +59,7 @@ pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
 }
 
 /// A message of the YAML reader in one line, without the place that it ends in.
-pub(super) fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     let joined = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let joined = joined
         .rsplit_once(" at line ")
