@@ -33,7 +33,7 @@ pub use complete::{Candidate, Names, What, complete};
 pub use evaluate::{Fired, evaluate};
 pub use gaps::STREAM_GAP;
 pub use limits::Limits;
-pub use mistake::{Place, QueryError, Remedy};
+pub use mistake::{Place, QueryError, Remedy, closest};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
 pub use session::{Opened, Session, sql_name};

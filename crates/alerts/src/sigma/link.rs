@@ -189,7 +189,7 @@ impl<'d> Joined<'d> {
                     let counts = matches!(inner.kind, Kind::EventCount | Kind::ValueCount);
                     if !correlation.kind.is_temporal() || !counts {
                         let inner = inner.kind.word();
-                        notes.note(*at, format!("correlation.rules: {outer} over `{shown}`, a {inner}, is not honoured; temporal and temporal_ordered chain event_count and value_count"));
+                        notes.note(*at, format!("correlation.rules: {outer} over `{shown}`, which is of type {inner}, is not honoured; temporal and temporal_ordered chain event_count and value_count"));
                         continue;
                     }
                     if !inner.aliases.is_empty() {

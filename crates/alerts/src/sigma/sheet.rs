@@ -73,7 +73,7 @@ impl Sheet {
                 }
                 Some((count, threshold, window)) => {
                     let (name, count) = (scalar(name), scalar(count));
-                    let threshold = scalar(threshold);
+                    let threshold = comparison(threshold);
                     let _ = writeln!(out, "  - step: {name}\n    count: {count}\n    threshold: {threshold}\n    window: {window}");
                 }
             }
@@ -85,7 +85,7 @@ impl Sheet {
             line(&mut out, "condition", &scalar(condition));
         }
         if let Some(threshold) = &self.threshold {
-            line(&mut out, "threshold", &scalar(threshold));
+            line(&mut out, "threshold", &comparison(threshold));
         }
         line(&mut out, "window", &self.window);
         if let Some(suppress_for) = &self.suppress_for {
@@ -136,10 +136,17 @@ fn list(out: &mut String, field: &str, items: &[String]) {
     }
 }
 
+/// A threshold as YAML: a whole number, or comparisons in quotes.
+fn comparison(text: &str) -> String {
+    match text.bytes().all(|b| b.is_ascii_digit()) {
+        true => text.to_owned(),
+        false => scalar(text),
+    }
+}
+
 /// A text as YAML, in which it cannot end the comment that it stands in, nor do anything to a terminal.
 fn scalar(text: &str) -> String {
-    let whole = text.len() <= 15 && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if (whole && !text.starts_with('0')) || is_plain(text) {
+    if is_plain(text) {
         return text.to_owned();
     }
     let mut out = String::from("\"");

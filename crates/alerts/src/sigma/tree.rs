@@ -118,7 +118,10 @@ pub(super) fn documents(notes: &mut Notes<'_>) -> Vec<Node> {
         Err(error) => {
             let at = error.location().as_ref().map_or((1, 1), spot);
             let at = (at.0.max(1), at.1.max(1));
-            notes.note(at, format!("YAML: {}", one_line(&error.to_string())));
+            let message = one_line(&error.to_string());
+            // Not for whoever writes a file: the reader's own settings.
+            let message = message.split(", set DuplicateKeyPolicy").next();
+            notes.note(at, format!("YAML: {}", message.unwrap_or_default()));
             Vec::new()
         }
     }
