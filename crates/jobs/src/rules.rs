@@ -10,7 +10,7 @@ use alerts::{Mistake, Rule, RuleError, sigma};
 
 use crate::script::{Kind, Library, Source};
 
-pub use check::check;
+pub use check::{check, checked};
 
 /// A rule's file and what it says.
 #[derive(Debug, Clone)]
