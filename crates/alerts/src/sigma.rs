@@ -58,6 +58,7 @@ pub fn convert(stem: &str, text: &str) -> Result<Vec<Converted>, RuleError> {
         true => Ok(rules),
         false => Err(RuleError {
             rule: stem.to_owned(),
+            file: format!("{stem}.yml"),
             mistakes: notes.mistakes,
         }),
     }

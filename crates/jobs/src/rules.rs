@@ -4,6 +4,7 @@ mod check;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use alerts::{Mistake, Rule, RuleError, sigma};
@@ -42,6 +43,7 @@ pub fn load(library: &Library) -> Vec<RuleFile> {
             let message = format!("id: `{id}` is that of a rule in {} too", other.file);
             file.rule = Err(RuleError {
                 rule: id,
+                file: name(&file.file),
                 mistakes: vec![Mistake {
                     line: 1,
                     column: 1,
@@ -72,7 +74,10 @@ pub fn read(source: &Source) -> Vec<RuleFile> {
         return vec![file(&source.name, &source.text, rule)];
     }
     match sigma::convert(&source.name, &source.text) {
-        Err(error) => vec![file(&source.name, &source.text, Err(error))],
+        Err(mut error) => {
+            error.file = name(&source.file);
+            vec![file(&source.name, &source.text, Err(error))]
+        }
         Ok(rules) => {
             let rules = rules.into_iter();
             rules
@@ -80,4 +85,11 @@ pub fn read(source: &Source) -> Vec<RuleFile> {
                 .collect()
         }
     }
+}
+
+/// A file's name without its folder.
+fn name(file: &str) -> String {
+    let name = Path::new(file).file_name();
+    name.map_or(file.into(), |name| name.to_string_lossy())
+        .into_owned()
 }

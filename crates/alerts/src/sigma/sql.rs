@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn quotes_and_hidden_characters_stay_inside() {
         check(
-            "x' OR '1'='1 -- */ /*",
+            r"x' OR '1'='1 -- \*/ /\*",
             "title ILIKE 'x'' OR ''1''=''1 -- */ /*'",
         );
         check(

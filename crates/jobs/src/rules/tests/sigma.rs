@@ -1,0 +1,544 @@
+//! Sigma rules asked of findings: what a detection selects is what the specification says, and correlations ring where they
+//! should.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use alerts::sigma;
+use arrow::array::{ArrayRef, ListBuilder, StringArray, StringBuilder};
+use arrow::record_batch::RecordBatch;
+use lake::schema::text_list;
+use proptest::prelude::*;
+
+use crate::rules::{check, load};
+use crate::testing::{ask, empty, findings, over};
+use crate::{Library, evaluate};
+
+/// Rows of findings, each `column=value` with spaces between; `at` is the second of its event.
+fn rows(lines: &[&str]) -> RecordBatch {
+    let cells = |line: &str| -> Vec<(String, String)> {
+        let cell = |word: &str| {
+            let (name, value) = word.split_once('=').unwrap();
+            match name {
+                "at" => {
+                    let (minute, second) = (value.parse::<u32>().unwrap() / 60, value.parse::<u32>().unwrap() % 60);
+                    ("event_time".to_owned(), format!("2026-07-01T00:{minute:02}:{second:02}Z"))
+                }
+                name => (name.to_owned(), value.replace('+', " ")),
+            }
+        };
+        line.split(' ').map(cell).collect()
+    };
+    let lines: Vec<_> = lines.iter().map(|line| cells(line)).collect();
+    let names: BTreeSet<&String> = lines.iter().flatten().map(|(name, _)| name).collect();
+    let column = |name: &&String| {
+        let name: &str = name;
+        let of = |line: &Vec<(String, String)>| {
+            line.iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        };
+        let texts = StringArray::from_iter(lines.iter().map(of));
+        Arc::new(texts) as ArrayRef
+    };
+    let columns = names.iter().map(|name| (name.as_str(), column(name)));
+    findings(columns.collect())
+}
+
+/// Groups that ring and how many findings each of their alerts has, of the first rule of a file.
+async fn rings(yaml: &str, lines: &[&str]) -> Vec<String> {
+    let session = over(vec![rows(lines)]).await;
+    let converted = sigma::convert("r", yaml).unwrap_or_else(|error| panic!("{error}"));
+    let rule = &converted[0].rule;
+    check(&session, rule)
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", converted[0].text));
+    let fired = evaluate(&session, rule, i64::MAX).await.unwrap();
+    let told = fired.iter().flat_map(|fired| {
+        let group: Vec<&str> = (fired.group.iter())
+            .map(|(_, value)| value.as_deref().unwrap_or("null"))
+            .collect();
+        let group = group.join("/");
+        fired
+            .episodes
+            .iter()
+            .map(move |episode| format!("{group}: {}", episode.findings_total))
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn every_rule_of_the_corpus_is_one_that_can_run() {
+    let session = empty().await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../alerts/tests/sigma");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|kind| kind != "yml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for converted in sigma::convert("r", &text).into_iter().flatten() {
+            check(&session, &converted.rule)
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error}\n{}", path.display(), converted.text));
+            evaluate(&session, &converted.rule, 0)
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
+            checked += 1;
+        }
+    }
+    assert!(checked >= 25, "only {checked}");
+}
+
+const LOGINS: &str = "
+title: Failed
+name: failed
+detection: {s: {error_code: AccessDenied}, condition: s}
+---
+title: Success
+name: success
+detection: {s: {action_type: AWS_API_CALL}, f: {error_code: '*'}, condition: s and not f}
+";
+
+#[tokio::test]
+async fn event_count_counts_findings_in_windows_open_at_the_start() {
+    let rule = format!("
+title: Burst
+correlation: {{type: event_count, rules: [failed], group-by: [user_name], timespan: 60s, condition: {{gt: 2}}}}
+---{LOGINS}");
+    let told = rings(
+        &rule,
+        &[
+            "finding_id=a user_name=eve error_code=accessdenied at=0",
+            "finding_id=b user_name=eve error_code=AccessDenied at=30",
+            // Exactly a timespan after the first, which is out.
+            "finding_id=c user_name=eve error_code=AccessDenied at=60",
+            "finding_id=c user_name=eve error_code=AccessDenied at=61",
+            "finding_id=d user_name=bob error_code=AccessDenied at=60",
+            "finding_id=e user_name=bob error_code=AccessDenied at=70",
+            "finding_id=f user_name=bob error_code=AccessDenied at=119",
+            // Without a user: in no group.
+            "finding_id=g error_code=AccessDenied at=1",
+            "finding_id=h error_code=AccessDenied at=2",
+            "finding_id=i error_code=AccessDenied at=3",
+        ],
+    )
+    .await;
+    assert_eq!(told, ["bob: 3"]);
+}
+
+#[tokio::test]
+async fn ranges_have_an_end_from_above() {
+    let rule = format!("
+title: Two or three
+correlation: {{type: event_count, rules: [failed], group-by: [user_name], timespan: 60s, condition: {{gte: 2, lte: 3}}}}
+---{LOGINS}");
+    let mut lines = Vec::new();
+    for (user, many) in [("one", 1), ("two", 2), ("four", 4)] {
+        for nth in 0..many {
+            // All at once, so that no window holds less.
+            lines.push(format!("finding_id={user}{nth} user_name={user} error_code=AccessDenied at=5"));
+        }
+    }
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(rings(&rule, &lines).await, ["two: 2"]);
+}
+
+#[tokio::test]
+async fn order_is_of_strictly_later_times() {
+    let rule = format!("
+title: Then
+correlation: {{type: temporal_ordered, rules: [failed, success], group-by: [user_name], timespan: 1m}}
+---{LOGINS}");
+    let told = rings(
+        &rule,
+        &[
+            "finding_id=a user_name=eve error_code=AccessDenied at=1",
+            "finding_id=b user_name=eve action_type=AWS_API_CALL at=2",
+            "finding_id=c user_name=bob action_type=AWS_API_CALL at=1",
+            "finding_id=d user_name=bob error_code=AccessDenied at=2",
+            "finding_id=e user_name=joe action_type=AWS_API_CALL at=1",
+            "finding_id=f user_name=joe error_code=AccessDenied at=1",
+        ],
+    )
+    .await;
+    assert_eq!(told, ["eve: 2"]);
+    let any_order = rule.replace("temporal_ordered", "temporal");
+    let told = rings(
+        &any_order,
+        &[
+            "finding_id=c user_name=bob action_type=AWS_API_CALL at=1",
+            "finding_id=d user_name=bob error_code=AccessDenied at=2",
+            "finding_id=e user_name=joe action_type=AWS_API_CALL at=1",
+        ],
+    )
+    .await;
+    assert_eq!(told, ["bob: 2"]);
+}
+
+#[tokio::test]
+async fn a_finding_can_be_of_several_rules() {
+    let rule = "
+title: Both at once
+correlation: {type: temporal, rules: [severe, remote], group-by: [account_id], timespan: 1m}
+---
+{title: S, name: severe, detection: {s: {severity|gte: 7}, condition: s}}
+---
+{title: R, name: remote, detection: {s: {remote_ip|exists: true}, condition: s}}
+";
+    let told = rings(
+        rule,
+        &[
+            "finding_id=a account_id=1 severity=8 remote_ips=198.51.100.1 at=1",
+            "finding_id=b account_id=2 severity=8 at=1",
+        ],
+    )
+    .await;
+    assert_eq!(told, ["1: 1"]);
+}
+
+#[tokio::test]
+async fn a_count_can_be_a_step() {
+    let rule = format!("
+title: Guessed
+correlation: {{type: temporal_ordered, rules: [many, success], group-by: [user_name], timespan: 10m}}
+---
+title: Many
+name: many
+correlation: {{type: event_count, rules: [failed], group-by: [user_name], timespan: 1m, condition: {{gte: 3}}}}
+---{LOGINS}");
+    let told = rings(
+        &rule,
+        &[
+            "finding_id=a user_name=eve error_code=AccessDenied at=1",
+            "finding_id=b user_name=eve error_code=AccessDenied at=2",
+            "finding_id=c user_name=eve error_code=AccessDenied at=3",
+            "finding_id=d user_name=eve action_type=AWS_API_CALL at=300",
+            "finding_id=e user_name=bob error_code=AccessDenied at=1",
+            "finding_id=f user_name=bob error_code=AccessDenied at=100",
+            "finding_id=g user_name=bob error_code=AccessDenied at=200",
+            "finding_id=h user_name=bob action_type=AWS_API_CALL at=300",
+        ],
+    )
+    .await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("eve: "), "{told:?}");
+}
+
+#[tokio::test]
+async fn words_can_ask_that_something_did_not_come() {
+    let rule = "
+title: Not the scanner
+correlation: {type: temporal, condition: access and not scanner, group-by: [account_id], timespan: 1m}
+---
+{title: A, name: access, detection: {s: {threat_purpose: UnauthorizedAccess}, condition: s}}
+---
+{title: S, name: scanner, detection: {s: {remote_ip|cidr: 198.51.100.0/24}, condition: s}}
+";
+    let told = rings(
+        rule,
+        &[
+            "finding_id=a account_id=1 threat_purpose=UnauthorizedAccess at=10",
+            "finding_id=b account_id=2 threat_purpose=UnauthorizedAccess at=10",
+            "finding_id=c account_id=2 remote_ips=198.51.100.9 at=5",
+        ],
+    )
+    .await;
+    assert_eq!(told, ["1: 1"]);
+}
+
+#[tokio::test]
+async fn aliases_bring_fields_together() {
+    let rule = "
+title: In and out
+correlation:
+    type: temporal
+    rules: [inbound, outbound]
+    group-by: [host]
+    timespan: 1m
+    aliases:
+        host: {inbound: instance_id, outbound: resource_id}
+---
+{title: I, name: inbound, detection: {s: {direction: INBOUND}, condition: s}}
+---
+{title: O, name: outbound, detection: {s: {direction: OUTBOUND}, condition: s}}
+";
+    let told = rings(
+        rule,
+        &[
+            "finding_id=a direction=INBOUND instance_id=i-1 resource_id=i-2 at=1",
+            "finding_id=b direction=OUTBOUND instance_id=i-3 resource_id=i-1 at=2",
+            "finding_id=c direction=OUTBOUND instance_id=i-2 resource_id=i-4 at=2",
+        ],
+    )
+    .await;
+    assert_eq!(told, ["i-1: 2"]);
+}
+
+#[tokio::test]
+async fn values_are_counted_added_and_averaged() {
+    let lines = [
+        "finding_id=a account_id=1 severity=8 user_name=x type=T at=1 count=1 updated_at=2026-07-01T00:00:01Z",
+        "finding_id=b account_id=1 severity=4 user_name=x type=U at=2 count=1 updated_at=2026-07-01T00:00:01Z",
+        "finding_id=c account_id=1 severity=3 user_name=y type=T at=3 count=1 updated_at=2026-07-01T00:00:01Z",
+        "finding_id=d account_id=2 severity=5 type=T at=1 count=1 updated_at=2026-07-01T00:00:01Z",
+        "finding_id=e account_id=2 severity=5 user_name=x type=T at=2 count=1 updated_at=2026-07-01T00:00:01Z",
+    ];
+    let rule = |kind: &str, condition: &str| {
+        format!("
+title: Values
+correlation: {{type: {kind}, rules: [any], group-by: [account_id], timespan: 1m, condition: {{{condition}}}}}
+---
+{{title: A, name: any, detection: {{s: {{severity|gt: 0}}, condition: s}}}}
+")
+    };
+    for (kind, condition, expected) in [
+        ("value_count", "field: user_name, gte: 2", vec!["1: 3"]),
+        ("value_count", "field: [user_name, type], gte: 3", vec!["1: 3"]),
+        ("value_count", "field: user_name, eq: 1", vec!["1: 2", "2: 2"]),
+        ("value_sum", "field: severity, gte: 14.5", vec!["1: 3"]),
+        ("value_avg", "field: severity, gt: 7.5", vec!["1: 1"]),
+        ("value_percentile", "field: severity, percentile: 50, gte: 4.9, lt: 5.5", vec!["2: 2"]),
+    ] {
+        assert_eq!(rings(&rule(kind, condition), &lines).await, expected, "{kind} {condition}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_alone_rings_once_for_each_finding() {
+    let told = rings(
+        "{title: T, detection: {s: {type|startswith: 'Recon:'}, condition: s}}",
+        &[
+            "finding_id=a account_id=1 region=x type=Recon:EC2/Portscan at=1",
+            "finding_id=a account_id=1 region=x type=Recon:EC2/Portscan at=3000",
+            "finding_id=b account_id=1 region=x type=recon:EC2/x at=1",
+            "finding_id=c account_id=1 region=x type=Trojan:EC2/Recon: at=1",
+        ],
+    )
+    .await;
+    assert_eq!(told, ["1/x/a: 1", "1/x/b: 1"]);
+}
+
+/// Ids of the findings that a detection selects.
+async fn selected(detection: &str, batch: RecordBatch) -> Vec<String> {
+    let yaml = format!("{{title: T, detection: {detection}}}");
+    let converted = sigma::convert("r", &yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    let session = over(vec![batch]).await;
+    let sql = format!("SELECT finding_id FROM ({}) ORDER BY 1", converted[0].rule.sql);
+    let told = ask(&session, &sql)
+        .await
+        .unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
+    told.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn what_is_missing_is_not_what_is_denied() {
+    let lines = [
+        "finding_id=a user_name=eve",
+        "finding_id=b",
+        "finding_id=c user_name=bob",
+        "finding_id=d user_name=",
+    ];
+    for (detection, expected) in [
+        ("{s: {user_name: EVE}, condition: s}", "a"),
+        ("{s: {user_name: eve}, condition: not s}", "b c d"),
+        ("{s: {user_name|neq: eve}, condition: s}", "b c d"),
+        ("{s: {user_name|neq: [eve, bob]}, condition: s}", "b d"),
+        ("{s: {user_name: null}, condition: s}", "b"),
+        ("{s: {user_name: null}, condition: not s}", "a c d"),
+        ("{s: {user_name: ''}, condition: s}", "d"),
+        ("{s: {user_name|exists: false}, condition: s}", "b"),
+        ("{s: {user_name: '*'}, condition: s}", "a c d"),
+        ("{s: {user_name: [eve, null]}, condition: s}", "a b"),
+        ("{s: {user_name: eve, region: y}, condition: not s}", "a b c d"),
+        ("{s: {user_name|cased: EVE}, condition: s}", ""),
+        ("{s: {user_name|re: '^[eb]'}, condition: s}", "a c"),
+        ("{s: {user_name|re: E}, condition: s}", ""),
+        ("{s: {user_name|re|i: E}, condition: s}", "a"),
+        ("{s: {user_name|contains|all: [e, v]}, condition: s}", "a"),
+        ("{s: {user_name|gt: 3}, condition: s}", "wrong"),
+    ] {
+        if expected == "wrong" {
+            assert!(sigma::convert("r", &format!("{{title: T, detection: {detection}}}")).is_err());
+            continue;
+        }
+        let told = selected(detection, rows(&lines)).await;
+        assert_eq!(told.join(" "), expected, "{detection}");
+    }
+}
+
+#[tokio::test]
+async fn the_json_of_a_finding_is_read_in_both_cases() {
+    let lines = [
+        r#"finding_id=a raw={"service":{"featureName":"RuntimeMonitoring","additionalInfo":{}}}"#,
+        r#"finding_id=b raw={"Service":{"FeatureName":"runtimemonitoring"}}"#,
+        r#"finding_id=c raw={"service":{"featureName":null}}"#,
+        r#"finding_id=d raw={"service":{"action":{"kubernetesApiCallAction":{"statusCode":403}}}}"#,
+        "finding_id=e raw=nonsense",
+    ];
+    for (detection, expected) in [
+        ("{s: {service.featureName: RuntimeMonitoring}, condition: s}", "a b"),
+        ("{s: {detail.service.featureName|cased: RuntimeMonitoring}, condition: s}", "a"),
+        ("{s: {service.featureName: RuntimeMonitoring}, condition: not s}", "c d e"),
+        ("{s: {service.action.kubernetesApiCallAction.statusCode: 403}, condition: s}", "d"),
+        ("{s: {service.action.kubernetesApiCallAction.statusCode|gte: 403.5}, condition: s}", ""),
+        ("{s: {service.action.kubernetesApiCallAction.statusCode|startswith: 4}, condition: s}", "d"),
+    ] {
+        assert_eq!(selected(detection, rows(&lines)).await.join(" "), expected, "{detection}");
+    }
+}
+
+#[tokio::test]
+async fn keywords_are_looked_for_in_what_a_finding_says() {
+    let lines = [
+        "finding_id=a title=A+Port+scan",
+        "finding_id=b description=portscans",
+        "finding_id=c type=Recon:EC2/Portscan",
+        "finding_id=d user_name=portscan",
+    ];
+    for (detection, expected) in [
+        ("{k: [portscan], condition: k}", "b c"),
+        ("{k: ['port?scan'], condition: k}", "a"),
+        ("{k: {'|all': [port, scans]}, condition: k}", "b"),
+        ("{k: [{'|cased': Portscan}], condition: k}", "c"),
+        ("{k: {'|re': 'Po[rx]t'}, condition: k}", "a c"),
+    ] {
+        assert_eq!(selected(detection, rows(&lines)).await.join(" "), expected, "{detection}");
+    }
+}
+
+/// By definition: a pattern of wildcards against a whole text.
+fn fits(pattern: &[char], text: &[char], cased: bool) -> bool {
+    let same = |a: char, b: char| a == b || (!cased && a.to_lowercase().eq(b.to_lowercase()));
+    match pattern {
+        [] => text.is_empty(),
+        ['*', rest @ ..] => (0..=text.len()).any(|from| fits(rest, &text[from..], cased)),
+        ['?', rest @ ..] => !text.is_empty() && fits(rest, &text[1..], cased),
+        ['\\', next @ ('*' | '?' | '\\'), rest @ ..] => {
+            text.first() == Some(next) && fits(rest, &text[1..], cased)
+        }
+        [c, rest @ ..] => {
+            (text.first()).is_some_and(|first| same(*first, *c)) && fits(rest, &text[1..], cased)
+        }
+    }
+}
+
+/// Text that tries to be something else.
+fn text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        10 => "[abABéÉ1日]",
+        6 => "[%_*?\\\\'\";$`/(){}|.^+\\[\\]-]",
+        2 => "[\n\t\r\u{1b}\u{202e}\u{feff}]",
+        1 => Just("' OR 1=1 --".to_owned()),
+        1 => Just("*/ SELECT 1 /*".to_owned()),
+        1 => Just("E'\\'".to_owned()),
+    ];
+    prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+}
+
+/// In quotes of YAML, every character that is no letter or digit by its number.
+fn quoted(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        c if c.is_alphanumeric() => c.to_string(),
+        c => format!("\\U{:08x}", u32::from(c)),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the value, the SELECT is one and selects what the value says: nothing breaks out, nothing is lost.
+    #[test]
+    fn any_value_selects_what_it_says(
+        values in prop::collection::vec(text(), 1..4),
+        texts in prop::collection::vec(prop::option::weighted(0.9, text()), 1..12),
+        how in prop::sample::select(vec!["", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased"]),
+        field in prop::sample::select(vec!["title", "bucket_names"]),
+        deny in any::<bool>(),
+    ) {
+        // Values that may fit: pieces of the texts too.
+        let mut values = values;
+        values.extend(texts.iter().flatten().take(1).cloned());
+        let values: Vec<String> = values;
+        let json: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+        let json = format!("[{}]", json.join(", "));
+        let condition = if deny { "not s" } else { "s" };
+        let detection = format!("{{s: {{\"{field}{how}\": {json}}}, condition: {condition}}}");
+        let ids = StringArray::from_iter_values((0..texts.len()).map(|at| format!("{at:02}")));
+        let column: ArrayRef = match field {
+            "title" => Arc::new(StringArray::from(texts.clone())),
+            _ => {
+                let mut lists = ListBuilder::new(StringBuilder::new());
+                for text in &texts {
+                    lists.values().append_option(text.clone());
+                    lists.values().append_value("second");
+                    lists.append(text.is_some());
+                }
+                arrow::compute::cast(&(Arc::new(lists.finish()) as ArrayRef), &text_list()).unwrap()
+            }
+        };
+        let batch = findings(vec![("finding_id", Arc::new(ids)), (field, column)]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let told = runtime.block_on(selected(&detection, batch));
+        let cased = how.contains("cased");
+        let hit = |text: &str| values.iter().any(|value| {
+            let value = match how.trim_end_matches("|cased") {
+                "|contains" => format!("*{value}*"),
+                "|startswith" => format!("{value}*"),
+                "|endswith" => format!("*{value}"),
+                _ => value.clone(),
+            };
+            fits(&value.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>(), cased)
+        });
+        let expected: Vec<String> = texts.iter().enumerate()
+            .filter(|(_, text)| {
+                let hit = text.as_ref().is_some_and(|text| hit(text) || (field == "bucket_names" && hit("second")));
+                hit != deny
+            })
+            .map(|(at, _)| format!("{at:02}"))
+            .collect();
+        prop_assert_eq!(told, expected, "{}", detection);
+    }
+}
+
+#[test]
+fn sigma_files_lie_beside_those_of_sql() {
+    let folder = tempfile::tempdir().unwrap();
+    let alerts = folder.path().join("alerts");
+    std::fs::create_dir(&alerts).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(alerts.join(name), text).unwrap();
+    let base = |name: &str| format!("{{title: T, {name} detection: {{s: {{region: x}}, condition: s}}}}\n");
+    // A rule of the user's own replaces a built-in one of its id, whatever it is written in.
+    write("mine.yml", &format!("{}---\n{}", base("name: burst_in_one_account,"), base("")));
+    write("broken.yaml", "{title: T}");
+    write("mine.sql", "/*\ntitle: t\nseverity: low\ngroup_by: []\nthreshold: 1\nwindow: 1m\n*/ SELECT * FROM observations");
+    write("note.txt", "no rule");
+    let built_in = load(&Library::built_in()).len();
+    let files = load(&Library::with_overlay(folder.path()).unwrap());
+    assert_eq!(files.len(), built_in + 3);
+    let told: Vec<String> = files
+        .iter()
+        .filter(|file| !file.file.starts_with("sql/"))
+        .map(|file| {
+            let name = Path::new(&file.file).file_name().unwrap().to_string_lossy();
+            match &file.rule {
+                Ok(rule) => format!("{name}: {}", rule.id),
+                Err(error) => format!("{name}: {}", error.to_string().replace(folder.path().to_str().unwrap(), "")),
+            }
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "broken.yaml: broken.yaml:1:1: a document has a detection, a correlation or a filter",
+            "mine.yml: burst_in_one_account",
+            "mine.sql: mine",
+            "mine.yml: mine.yml:1:1: id: `mine` is that of a rule in /alerts/mine.sql too",
+        ]
+    );
+    let alone = Library::built_in().with_rules_only(&alerts).unwrap();
+    assert_eq!(load(&alone).len(), 4);
+}
