@@ -98,7 +98,7 @@ fn places_in_quoted_and_folded_conditions() {
         ("\"s and t\"", "4:21"),
         ("s and t", "4:20"),
         ("\"s \\x61nd t\"", "4:14"),
-        (">\n    s and\n    t", "4:14"),
+        (">\n    s and\n    t", "5:5"),
     ] {
         let text = format!("title: T\ndetection:\n  s: {{region: x}}\n  condition: {condition}\n");
         let error = convert("x", &text).unwrap_err().to_string();
