@@ -456,6 +456,8 @@ proptest! {
         rows in proptest::collection::vec(row(), 0..24),
         from in 0..60_i64,
     ) {
+        // As in the lake, a version has one time.
+        let rows: Vec<Seen> = (0..).zip(rows).map(|(version, row)| Seen { version, ..row }).collect();
         // Episodes that begin at `from` or later, with a gap before them, come out the same from the rows that matter to them.
         let all = sweep(&terms, &mut observations(&rows), NOW);
         let clear = all.iter().all(|e| e.first_match >= from || e.last_match < from.saturating_sub(terms.suppress_for));
