@@ -5,7 +5,7 @@
 
 mod file;
 mod header;
-mod yaml;
+pub(crate) mod yaml;
 
 mod period;
 mod statement;
@@ -42,6 +42,8 @@ pub struct Rule {
     pub window: Period,
     /// The largest gap between two matches of one episode. The window where the file has none.
     pub suppress_for: Period,
+    /// How long after its last match an alert is resolved by itself.
+    pub resolve_after: Option<Period>,
     /// For example `attack.reconnaissance`.
     pub tags: Vec<String>,
     /// False where the file says `enabled: false`.

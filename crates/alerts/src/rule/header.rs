@@ -8,7 +8,7 @@ use crate::rule::file::{Place, Reader};
 use crate::rule::yaml::{Fields, Yaml, did_you_mean, one_line, spot};
 use crate::rule::{Count, Period, Rule};
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "title",
     "description",
     "severity",
@@ -24,6 +24,7 @@ const FIELDS: [&str; 15] = [
     "owner",
     "references",
     "false_positives",
+    "resolve_after",
 ];
 const SEVERITIES: [&str; 5] = ["informational", "low", "medium", "high", "critical"];
 const LATER_KINDS: [&str; 4] = ["new_terms", "rate", "sequence", "query"];
@@ -99,6 +100,7 @@ impl Reader {
             .period(&header, "window")
             .or_else(|| self.missing(&header, "window", "for example `window: 10m`"));
         let suppress_for = self.period(&header, "suppress_for");
+        let resolve_after = self.period(&header, "resolve_after");
         let enabled = match header.get("enabled") {
             None => true,
             Some((_, Yaml::Bool(enabled))) => *enabled,
@@ -116,6 +118,7 @@ impl Reader {
             references: self.list(&header, "references").unwrap_or_default(),
             false_positives: self.list(&header, "false_positives").unwrap_or_default(),
             suppress_for: suppress_for.or_else(|| window.clone())?,
+            resolve_after,
             title: title?,
             severity: severity?,
             group_by: group_by?,
@@ -145,7 +148,7 @@ impl Reader {
             Yaml::Bool(_) | Yaml::Whole(_) | Yaml::Number(_) => {
                 self.mistake(at, format!("{field}: must be text; put it in quotes"))
             }
-            Yaml::List(_) | Yaml::Map => {
+            Yaml::List(_) | Yaml::Map(_) => {
                 self.mistake(at, format!("{field}: must be text, not {}", value.name()))
             }
         }

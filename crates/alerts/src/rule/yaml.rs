@@ -9,24 +9,25 @@ use serde_saphyr::{Location, Spanned};
 use crate::clean;
 use crate::rule::file::Place;
 
-/// A value of the header. Nothing in it nests deeper than a list of texts.
-#[derive(Debug)]
-pub(super) enum Yaml {
+/// A value of the header.
+#[derive(Debug, Clone)]
+pub(crate) enum Yaml {
     Null,
     Bool(bool),
     Whole(i128),
     Number(f64),
     Text(String),
     List(Vec<Spanned<Yaml>>),
-    Map,
+    /// Keys in the order of the file.
+    Map(Vec<(Spanned<Yaml>, Spanned<Yaml>)>),
 }
 
 /// The top level: keys and values in the order of the file, keys that come twice included.
-pub(super) struct Fields(pub(super) Vec<(Spanned<String>, Spanned<Yaml>)>);
+pub(crate) struct Fields(pub(crate) Vec<(Spanned<String>, Spanned<Yaml>)>);
 
 impl Yaml {
     /// What it is, in a sentence.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Yaml::Null => "nothing".to_owned(),
             Yaml::Bool(value) => format!("{value}"),
@@ -34,18 +35,18 @@ impl Yaml {
             Yaml::Number(value) => format!("{value}"),
             Yaml::Text(text) => format!("the text `{}`", clean(text, 40)),
             Yaml::List(_) => "a list".to_owned(),
-            Yaml::Map => "a mapping".to_owned(),
+            Yaml::Map(_) => "a mapping".to_owned(),
         }
     }
 }
 
 /// Line and column of a part.
-pub(super) fn spot(location: &Location) -> Place {
+pub(crate) fn spot(location: &Location) -> Place {
     (location.line() as usize, location.column() as usize)
 }
 
 /// `; did you mean ...?`, or nothing where no word is near.
-pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
     match known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
@@ -59,7 +60,7 @@ pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
 }
 
 /// A message of the YAML reader in one line, without the place that it ends in.
-pub(super) fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     let joined = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let joined = joined
         .rsplit_once(" at line ")
@@ -134,8 +135,11 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Yaml, A::Error> {
-        while entries.next_entry::<Yaml, Yaml>()?.is_some() {}
-        Ok(Yaml::Map)
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Yaml::Map(map))
     }
 }
 
