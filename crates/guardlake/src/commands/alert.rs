@@ -77,7 +77,7 @@ pub(crate) async fn evaluate(
 ) -> Result<Vec<Found>, Failure> {
     let rules = enabled_rules(library)?;
     let session = Session::open(lake, library, &Limits::default()).await?;
-    let report = jobs::run_alerts(lake, &session, &rules, wire_up::now(), max_age).await?;
+    let report = jobs::run_alerts(lake, &session, &rules, &[], wire_up::now(), max_age).await?;
     let historic = report.events.iter().filter(|event| event.historic).count();
     note(&format!(
         "{} rules at findings version {}: {} opened ({historic} of them history), {} grew, {} merged, {} withdrawn",
