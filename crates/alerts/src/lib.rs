@@ -32,7 +32,7 @@ pub use life::{
 pub use observation::{Observation, Observations};
 pub use rule::{Count, Mistake, Period, Rule, RuleError};
 pub use sweep::{Episode, Terms, Unit, sweep};
-pub use text::{clean, terminal};
+pub use text::{Shown, clean, terminal};
 pub use time::{instant, rfc3339};
 
 /// How many finding ids an episode, an alert and a log event name; the total and the evidence SQL stand for the rest.

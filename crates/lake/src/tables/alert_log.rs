@@ -166,7 +166,10 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<AlertEvent>, String>
 
 /// What an event says that was logged before the log said what rings: what was no history rang when it opened or reopened.
 fn before_bells(event: &mut AlertEvent) {
-    let rang = matches!(event.event, Event::Opened | Event::Reopened | Event::Escalated);
+    let rang = matches!(
+        event.event,
+        Event::Opened | Event::Reopened | Event::Escalated
+    );
     event.rings = rang && !event.historic;
     event.told = event.rings.then_some(Told {
         count: event.count,
