@@ -30,8 +30,8 @@ pub use life::{
     Told, alert_id, decide, find, fold, operator, plan, quiet, ring,
 };
 pub use observation::{Observation, Observations};
-pub use rule::{Count, Mistake, Period, Rule, RuleError};
-pub use sweep::{Episode, Terms, Unit, sweep};
+pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, RuleError, Step};
+pub use sweep::{Episode, Measure, StepTerms, Terms, Unit, sweep, sweep_from};
 pub use text::{Shown, clean, terminal};
 pub use time::{instant, rfc3339};
 
