@@ -125,7 +125,7 @@ impl Terms {
                 window.saturating_add(needs.map(|(.., window)| *window).max().unwrap_or(0))
             }
             Measure::Absence { lookback, .. } => window.saturating_add(*lookback),
-            Measure::Given => 0,
+            Measure::Given => window,
         }
     }
 }

@@ -5,7 +5,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alerts::{Alert, AlertEvent, Event, Group, Rule, fold, plan};
+use alerts::{Alert, AlertEvent, Bell, Event, Group, Rule, Suppression, fold, plan, ring};
 use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
 
 use crate::evaluate::{Fired, evaluate};
@@ -39,13 +39,9 @@ impl Report {
             .count()
     }
 
-    /// What somebody should hear of: alerts that opened, reopened or escalated and are not history.
+    /// What somebody should hear of, as [`ring`] decided.
     pub fn told(&self) -> impl Iterator<Item = &AlertEvent> {
-        let rings =
-            |event: &Event| matches!(event, Event::Opened | Event::Reopened | Event::Escalated);
-        self.events
-            .iter()
-            .filter(move |logged| rings(&logged.event) && !logged.historic)
+        self.events.iter().filter(|logged| logged.rings)
     }
 }
 
@@ -53,7 +49,8 @@ impl Report {
 /// each rule has seen. `now` and `max_age` are UTC microseconds: an alert whose last match is older than `now - max_age` is
 /// logged as historic.
 ///
-/// A gap in a stream opens an alert too, with no rule needed.
+/// A gap in a stream opens an alert too, with no rule needed. Time alone resolves alerts for quiet and ends snoozes, so this is
+/// asked also when there is nothing new.
 ///
 /// A rule that has seen the session's version of `findings` is skipped. When somebody else writes to the log meanwhile, it is
 /// read and planned on again.
@@ -61,6 +58,7 @@ pub async fn run_alerts(
     lake: &Lake,
     session: &Session,
     rules: &[Rule],
+    suppressions: &[Suppression],
     now: i64,
     max_age: i64,
 ) -> Result<Report, LakeError> {
@@ -106,6 +104,12 @@ pub async fn run_alerts(
             })
             .chain(opened)
             .collect();
+        let bell = Bell {
+            rules,
+            suppressions,
+            now,
+        };
+        let events = ring(events, &alerts, &bell);
         match lake
             .append_alert_events(planned_on, &events, &evaluated)
             .await?

@@ -5,12 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use finding::Label;
 use sha2::{Digest, Sha256};
 
-use crate::life::{Alert, AlertEvent, Event, State};
+use crate::life::{Alert, AlertEvent, EVALUATOR, Event, State, Told};
 use crate::rule::hex;
 use crate::{Episode, MAX_FINDINGS, Rule, evidence_sql};
-
-/// Who logs what is planned here.
-const ACTOR: &str = "evaluator";
 
 /// The events that bring the alerts of one rule and group in line with its episodes; none where they are already.
 ///
@@ -20,7 +17,14 @@ const ACTOR: &str = "evaluator";
 /// `now - max_age` is historic and does not ring.
 ///
 /// An alert belongs to the episode that it overlaps or lies within `suppress_for` of; where there are several, to the one
-/// nearest to the match it opened with. Of several alerts of one episode the one that opened with the oldest match goes on.
+/// nearest to the match it opened with. Of several alerts of one episode the one that opened with the oldest match goes on:
+/// it knows what was told of the others, and reopens if one of them was not resolved.
+///
+/// A resolved alert reopens with a match of its episode that is later than the resolve and than all it had. Late matches
+/// before the resolve only make it grow. Where the evaluator resolved it for quiet, any later match that is not quiet
+/// itself by now reopens it.
+///
+/// What is planned does not ring yet: see [`ring`](crate::ring()).
 pub fn plan(
     rule: &Rule,
     group: &[(String, Option<String>)],
@@ -45,7 +49,7 @@ pub fn plan(
     live.sort_by(|a, b| (a.opening_match, &a.alert_id).cmp(&(b.opening_match, &b.alert_id)));
 
     let mut events = Vec::new();
-    let mut keepers: Vec<Option<&Alert>> = vec![None; episodes.len()];
+    let mut keepers: Vec<Option<(&Alert, Vec<&Alert>)>> = vec![None; episodes.len()];
     for alert in live {
         match home(alert, episodes, rule.suppress_for.micros()) {
             None => events.push(describe.ended(
@@ -53,11 +57,12 @@ pub fn plan(
                 Event::Withdrawn,
                 "the findings no longer support it".to_owned(),
             )),
-            Some(at) => match keepers[at] {
-                None => keepers[at] = Some(alert),
-                Some(older) => {
+            Some(at) => match &mut keepers[at] {
+                none @ None => *none = Some((alert, Vec::new())),
+                Some((older, joined)) => {
                     let reason = format!("merged into {}", older.alert_id);
                     events.push(describe.ended(alert, Event::Merged, reason));
+                    joined.push(alert);
                 }
             },
         }
@@ -69,7 +74,7 @@ pub fn plan(
     let mut taken = BTreeSet::new();
     for (episode, keeper) in episodes.iter().zip(keepers) {
         match keeper {
-            Some(alert) => events.extend(describe.changed(alert, episode)),
+            Some((alert, joined)) => events.extend(describe.changed(alert, &joined, episode)),
             None => events.push(describe.begun(&known, &mut taken, episode)),
         }
     }
@@ -144,7 +149,7 @@ struct Describe<'a> {
 
 impl Describe<'_> {
     fn ended(&self, alert: &Alert, event: Event, reason: String) -> AlertEvent {
-        let mut event = alert.event(event, self.now, ACTOR, reason);
+        let mut event = alert.event(event, self.now, EVALUATOR, reason);
         event.findings_version = self.findings_version;
         event
     }
@@ -181,25 +186,40 @@ impl Describe<'_> {
         unreachable!("there are more numbers than alerts")
     }
 
-    fn changed(&self, alert: &Alert, episode: &Episode) -> Option<AlertEvent> {
-        if alert.state == State::Resolved && episode.last_match > alert.state_since {
-            let reason = format!("{} after it was resolved", self.measure(episode));
-            return Some(self.event(
-                alert.alert_id.clone(),
-                alert.seq.saturating_add(1),
-                Event::Reopened,
-                episode,
-                reason,
-            ));
+    /// `joined` are the alerts that are merged into this one.
+    fn changed(&self, alert: &Alert, joined: &[&Alert], episode: &Episode) -> Option<AlertEvent> {
+        let told = joined.iter().filter_map(|joined| joined.told);
+        let told = told.chain(alert.told).reduce(|a, b| Told {
+            count: a.count.max(b.count),
+            severity: a.severity.max(b.severity),
+        });
+        let seq = alert.seq.saturating_add(1);
+        let unresolved = joined.iter().find(|joined| joined.state.is_unresolved());
+        let why = match alert.state {
+            State::Resolved if self.resumes(alert, episode) => {
+                Some(("after it was resolved".to_owned(), None))
+            }
+            // What was told of the open one need not be told again.
+            State::Resolved => unresolved.map(|open| {
+                let why = format!(
+                    "joined by {}, which was {}",
+                    open.alert_id,
+                    open.state.as_str()
+                );
+                (why, told)
+            }),
+            _ => None,
+        };
+        if let Some((why, told)) = why {
+            let reason = format!("{} {why}", self.measure(episode));
+            let id = alert.alert_id.clone();
+            let mut event = self.event(id, seq, Event::Reopened, episode, reason);
+            event.told = told;
+            return Some(event);
         }
         let reason = differences(alert, episode)?;
-        let mut event = self.event(
-            alert.alert_id.clone(),
-            alert.seq.saturating_add(1),
-            Event::Grew,
-            episode,
-            reason,
-        );
+        let mut event = self.event(alert.alert_id.clone(), seq, Event::Grew, episode, reason);
+        event.told = told.filter(|_| told != alert.told);
         let (told, holds) = (set(&alert.findings), set(&episode.findings));
         // Beyond the cap nobody can tell whether a finding that is not named went.
         if event.findings_total > MAX_FINDINGS as i64 || told.is_subset(&holds) {
@@ -209,6 +229,17 @@ impl Describe<'_> {
                 .truncate(MAX_FINDINGS.saturating_sub(alert.findings.len()));
         }
         Some(event)
+    }
+
+    /// Whether a resolved alert has begun anew.
+    fn resumes(&self, alert: &Alert, episode: &Episode) -> bool {
+        if alert.state_by == EVALUATOR {
+            let quiet = (self.rule.resolve_after.as_ref())
+                .is_some_and(|after| episode.last_match < self.now.saturating_sub(after.micros()));
+            return episode.last_match > alert.last_match && !quiet;
+        }
+        // Matches may be of the future, by the clock of whoever resolved: those it had do not reopen it.
+        episode.last_match > alert.state_since.max(alert.last_match)
     }
 
     fn event(
@@ -247,9 +278,13 @@ impl Describe<'_> {
             max_severity: episode.max_severity,
             sql: evidence_sql(self.rule, self.group, episode, self.now),
             historic: episode.last_match < self.now.saturating_sub(self.max_age),
-            actor: ACTOR.to_owned(),
+            actor: EVALUATOR.to_owned(),
             reason,
             findings_version: self.findings_version,
+            rings: false,
+            told: None,
+            until: None,
+            suppressed_by: None,
         }
     }
 

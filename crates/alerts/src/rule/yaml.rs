@@ -11,7 +11,7 @@ use crate::rule::file::Place;
 
 /// A value of the header.
 #[derive(Debug, Clone)]
-pub(super) enum Yaml {
+pub(crate) enum Yaml {
     Null,
     Bool(bool),
     Whole(i128),
@@ -23,11 +23,11 @@ pub(super) enum Yaml {
 }
 
 /// The top level: keys and values in the order of the file, keys that come twice included.
-pub(super) struct Fields(pub(super) Vec<(Spanned<String>, Spanned<Yaml>)>);
+pub(crate) struct Fields(pub(crate) Vec<(Spanned<String>, Spanned<Yaml>)>);
 
 impl Yaml {
     /// What it is, in a sentence.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Yaml::Null => "nothing".to_owned(),
             Yaml::Bool(value) => format!("{value}"),

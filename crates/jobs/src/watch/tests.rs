@@ -158,7 +158,7 @@ async fn the_log_follows_the_lake() {
     let now = DAY * 101;
 
     let session = Session::open(&lake, &library, &limits).await.unwrap();
-    let report = run_alerts(&lake, &session, &rules, now, DAY * 2)
+    let report = run_alerts(&lake, &session, &rules, &[], now, DAY * 2)
         .await
         .unwrap();
     assert!(report.failed.is_empty(), "{:?}", report.failed);
@@ -195,13 +195,13 @@ async fn the_log_follows_the_lake() {
     assert_eq!(stand, format!("{}|open|12", told.alert_id));
 
     // Nothing new: nothing is evaluated. A late row: the alert grows and keeps its id.
-    let again = run_alerts(&lake, &session, &rules, now, DAY * 2)
+    let again = run_alerts(&lake, &session, &rules, &[], now, DAY * 2)
         .await
         .unwrap();
     assert_eq!((again.events.len(), again.skipped.len()), (0, rules.len()));
     add(&lake, [(50, DAY * 100 + 5_000_000)].into_iter()).await;
     let session = Session::open(&lake, &library, &limits).await.unwrap();
-    let late = run_alerts(&lake, &session, &rules, now, DAY * 2)
+    let late = run_alerts(&lake, &session, &rules, &[], now, DAY * 2)
         .await
         .unwrap();
     assert_eq!(late.events.len(), 1, "{:?}", late.events);
