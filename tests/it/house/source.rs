@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &str, &str); 4] = [
     ),
     (
         "crates/alerts/src/sigma/sheet.rs",
-        "SELECT{columns}",
+        "SELECT{start}",
         "the SELECT of a rule is what Sigma documents become",
     ),
     (

@@ -2,8 +2,9 @@
 
 use super::Place;
 use super::correlation::Alias;
-use super::fields::{Field, Kind, field, is_column, snake};
+use super::fields::{Field, Kind, field, snake};
 use super::link::Part;
+use super::sql::literal;
 use super::tree::Notes;
 use crate::clean;
 use crate::rule::yaml::did_you_mean;
@@ -14,6 +15,8 @@ pub(super) struct Columns<'a> {
     parts: &'a [Part<'a>],
     /// Columns that the SELECT makes: name and SQL.
     made: Vec<(String, String)>,
+    /// Whether one of them asks for the rule that the row belongs to.
+    aliased: bool,
 }
 
 impl<'a> Columns<'a> {
@@ -22,6 +25,7 @@ impl<'a> Columns<'a> {
             aliases,
             parts,
             made: Vec::new(),
+            aliased: false,
         }
     }
 
@@ -61,7 +65,9 @@ impl<'a> Columns<'a> {
             let Some(field) = self.resolve(notes, "correlation.group-by", *at, name) else {
                 continue;
             };
-            let column = self.column(&field);
+            let Some(column) = self.column(notes, *at, &field) else {
+                continue;
+            };
             if columns.contains(&column) {
                 let name = clean(name, 60);
                 notes.note(
@@ -90,18 +96,26 @@ impl<'a> Columns<'a> {
                 format!("correlation.condition.field: `{name}` is a list, which has no combinations with others"),
             );
         }
-        Some(self.column(&field))
+        self.column(notes, at, &field)
     }
 
     /// A column of numbers.
-    pub(super) fn number(&mut self, notes: &mut Notes<'_>, at: Place, name: &str) -> Option<String> {
+    pub(super) fn number(
+        &mut self,
+        notes: &mut Notes<'_>,
+        at: Place,
+        name: &str,
+    ) -> Option<String> {
         let field = self.resolve(notes, "correlation.condition.field", at, name)?;
         match field.kind {
-            Kind::Number => Some(self.column(&field)),
-            Kind::Json => Some(self.column(&Field {
-                sql: format!("TRY_CAST({} AS DOUBLE)", field.sql),
-                ..field
-            })),
+            Kind::Number => self.column(notes, at, &field),
+            Kind::Json => {
+                let number = Field {
+                    sql: format!("TRY_CAST({} AS DOUBLE)", field.sql),
+                    ..field
+                };
+                self.column(notes, at, &number)
+            }
             _ => {
                 let name = clean(name, 60);
                 notes.mistake(
@@ -112,26 +126,40 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Name and SQL of the columns to make, and which columns of the finding they stand in for.
-    pub(super) fn projected(self) -> (Vec<(String, String)>, Vec<String>) {
-        let hidden = self.made.iter().map(|(name, _)| name.clone());
-        let hidden = hidden.filter(|name| is_column(name)).collect();
-        (self.made, hidden)
+    /// Whether rows must be taken apart by the rule that they belong to.
+    pub(super) fn is_aliased(&self) -> bool {
+        self.aliased
+    }
+
+    /// Name and SQL of the columns to make.
+    pub(super) fn projected(self) -> Vec<(String, String)> {
+        self.made
     }
 
     /// The name of the column that holds a field.
-    fn column(&mut self, field: &Field) -> String {
-        if field.sql != field.name {
-            let made = (field.name.clone(), field.sql.clone());
-            if !self.made.contains(&made) {
-                self.made.push(made);
-            }
+    fn column(&mut self, notes: &mut Notes<'_>, at: Place, field: &Field) -> Option<String> {
+        let name = &field.name;
+        let known = self.made.iter().find(|(made, _)| made == name);
+        let taken = match known {
+            Some((_, sql)) => *sql != field.sql,
+            None => name == "step",
+        };
+        if taken {
+            return notes.mistake(
+                at,
+                format!(
+                    "correlation: two things would be the column {name}; give an alias another name"
+                ),
+            );
         }
-        field.name.clone()
+        if field.sql != *name && known.is_none() {
+            self.made.push((name.clone(), field.sql.clone()));
+        }
+        Some(name.clone())
     }
 
     fn resolve(
-        &self,
+        &mut self,
         notes: &mut Notes<'_>,
         what: &str,
         at: Place,
@@ -146,8 +174,8 @@ impl<'a> Columns<'a> {
         )
     }
 
-    /// The field of whichever rule the row belongs to; of the first where it belongs to several.
-    fn alias(&self, notes: &mut Notes<'_>, at: Place, alias: &Alias) -> Option<Field> {
+    /// The field of the rule that the row belongs to, whose name the rows have in `step` then.
+    fn alias(&mut self, notes: &mut Notes<'_>, at: Place, alias: &Alias) -> Option<Field> {
         let what = format!("correlation.aliases.{}", clean(&alias.name, 60));
         let mut fields: Vec<Field> = Vec::new();
         for part in self.parts {
@@ -159,12 +187,17 @@ impl<'a> Columns<'a> {
             match field(name) {
                 Ok(found) if found.kind == Kind::List => {
                     let name = clean(name, 60);
-                    return notes.mistake(at, format!("{what}: `{name}` is a list, which has no alias"));
+                    return notes.mistake(
+                        at,
+                        format!("{what}: `{name}` is a list, which has no alias"),
+                    );
                 }
                 Ok(found) => fields.push(found),
                 Err(_) if named.is_none() => {
                     let rule = part.document.name.as_ref().map(|(_, name)| name);
-                    let rule = rule.or(part.document.id.as_ref()).map_or("", String::as_str);
+                    let rule = rule
+                        .or(part.document.id.as_ref())
+                        .map_or("", String::as_str);
                     let rule = clean(rule, 60);
                     return notes.mistake(at, format!("{what}: names no field of `{rule}`"));
                 }
@@ -184,10 +217,11 @@ impl<'a> Columns<'a> {
                 true => field.sql.clone(),
                 false => format!("CAST({} AS VARCHAR)", field.sql),
             };
-            format!("        WHEN {} THEN {sql}\n", part.test.sql(12))
+            format!("        WHEN {} THEN {sql}\n", literal(&part.step))
         });
+        self.aliased = true;
         Some(Field {
-            sql: format!("CASE\n{}    END", cases.collect::<String>()),
+            sql: format!("CASE step\n{}    END", cases.collect::<String>()),
             kind: if same_kind { first.kind } else { Kind::Text },
             name: snake(&alias.name),
         })

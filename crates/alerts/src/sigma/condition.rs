@@ -180,10 +180,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fail<T>(&mut self, message: String) -> Option<T> {
-        let at = self
-            .words
-            .get(self.next)
-            .map_or(self.length, |(at, _)| *at);
+        let at = self.words.get(self.next).map_or(self.length, |(at, _)| *at);
         self.wrong.get_or_insert((at, message));
         None
     }

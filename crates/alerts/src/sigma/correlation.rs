@@ -73,12 +73,16 @@ const TYPES: [(&str, Kind); 7] = [
     ("value_percentile", Kind::ValuePercentile),
 ];
 const FIELDS: [&str; 7] = [
-    "type", "rules", "group-by", "timespan", "condition", "aliases", "generate",
+    "type",
+    "rules",
+    "group-by",
+    "timespan",
+    "condition",
+    "aliases",
+    "generate",
 ];
 const OPERATORS: [&str; 6] = ["gt", "gte", "lt", "lte", "eq", "neq"];
-const CONDITION: [&str; 8] = [
-    "gt", "gte", "lt", "lte", "eq", "neq", "field", "percentile",
-];
+const CONDITION: [&str; 8] = ["gt", "gte", "lt", "lte", "eq", "neq", "field", "percentile"];
 
 impl Kind {
     /// As a file writes it.
@@ -109,10 +113,7 @@ impl Correlation {
                 known if FIELDS.contains(&known) => continue,
                 "timeframe" => "write timespan".to_owned(),
                 "group_by" | "groupby" => "write group-by".to_owned(),
-                other => format!(
-                    "there is no such field{}",
-                    did_you_mean(other, &FIELDS)
-                ),
+                other => format!("there is no such field{}", did_you_mean(other, &FIELDS)),
             };
             notes.note(*at, format!("correlation.{}: {message}", clean(key, 40)));
         }
@@ -148,9 +149,11 @@ impl Correlation {
         };
         let rules = match (rules, &condition) {
             (Some(rules), _) => rules,
-            (None, Some(Condition::Extended(at, formula))) => {
-                formula.names().into_iter().map(|name| (*at, name)).collect()
-            }
+            (None, Some(Condition::Extended(at, formula))) => formula
+                .names()
+                .into_iter()
+                .map(|name| (*at, name))
+                .collect(),
             _ => {
                 return notes.mistake(
                     section.at,
@@ -187,7 +190,10 @@ fn kind(notes: &mut Notes<'_>, section: &Node) -> Option<Kind> {
         );
     };
     let Value::Text(word) = &node.value else {
-        return notes.mistake(node.at, format!("correlation.type: must be text, not {}", node.name()));
+        return notes.mistake(
+            node.at,
+            format!("correlation.type: must be text, not {}", node.name()),
+        );
     };
     let known = TYPES.iter().find(|(known, _)| known == word);
     known.map(|(_, kind)| *kind).or_else(|| {
@@ -196,7 +202,10 @@ fn kind(notes: &mut Notes<'_>, section: &Node) -> Option<Kind> {
             word => did_you_mean(word, &words),
         };
         let word = clean(word, 40);
-        notes.mistake(node.at, format!("correlation.type: there is no type `{word}`{hint}"))
+        notes.mistake(
+            node.at,
+            format!("correlation.type: there is no type `{word}`{hint}"),
+        )
     })
 }
 
@@ -213,7 +222,10 @@ fn names(notes: &mut Notes<'_>, what: &str, node: &Node) -> Option<Vec<(Place, S
             Value::Text(text) if !text.trim().is_empty() => {
                 names.push((item.at, text.trim().to_owned()));
             }
-            _ => notes.note(item.at, format!("{what}: must be names, not {}", item.name())),
+            _ => notes.note(
+                item.at,
+                format!("{what}: must be names, not {}", item.name()),
+            ),
         }
     }
     (names.len() == items.len()).then_some(names)
@@ -232,7 +244,10 @@ fn timespan(notes: &mut Notes<'_>, section: &Node) -> Option<String> {
     };
     let Value::Text(text) = &node.value else {
         let name = node.name();
-        return wrong(notes, format!("must be a number with a unit such as 10m, not {name}"));
+        return wrong(
+            notes,
+            format!("must be a number with a unit such as 10m, not {name}"),
+        );
     };
     let text = text.trim();
     let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
@@ -278,7 +293,10 @@ fn aliases(notes: &mut Notes<'_>, section: &Node) -> Option<Vec<Alias>> {
         for Entry { key, node, .. } in entry.node.entries() {
             match &node.value {
                 Value::Text(field) => fields.push((node.at, key.clone(), field.clone())),
-                _ => notes.note(node.at, format!("{what}: must name a field, not {}", node.name())),
+                _ => notes.note(
+                    node.at,
+                    format!("{what}: must name a field, not {}", node.name()),
+                ),
             }
         }
         aliases.push(Alias {
@@ -330,7 +348,9 @@ fn condition(
             let wrong = node.name();
             notes.mistake(
                 node.at,
-                format!("correlation.condition: must be comparisons such as `gte: 10`, not {wrong}"),
+                format!(
+                    "correlation.condition: must be comparisons such as `gte: 10`, not {wrong}"
+                ),
             )
         }
     }
@@ -370,7 +390,10 @@ fn numbers(notes: &mut Notes<'_>, node: &Node, kind: Kind) -> Option<Condition> 
             }
             ("percentile", _) => {
                 let wrong = node.name();
-                notes.note(node.at, format!("{what}: must be from 0 to 100, not {wrong}"));
+                notes.note(
+                    node.at,
+                    format!("{what}: must be from 0 to 100, not {wrong}"),
+                );
             }
             (key, number) => match (OPERATORS.iter().find(|known| **known == key), number) {
                 (Some(operator), Some(number)) => comparisons.push(Comparison {
@@ -395,33 +418,52 @@ fn numbers(notes: &mut Notes<'_>, node: &Node, kind: Kind) -> Option<Condition> 
             "correlation.condition: `neq` cannot be judged at an event; write a range of gte and lte",
         );
     } else if comparisons.is_empty() {
-        notes.note(node.at, "correlation.condition: needs a comparison such as `gte: 10`");
-    } else if comparisons.iter().all(|c| ["lt", "lte"].contains(&c.operator)) {
+        notes.note(
+            node.at,
+            "correlation.condition: needs a comparison such as `gte: 10`",
+        );
+    } else if comparisons
+        .iter()
+        .all(|c| ["lt", "lte"].contains(&c.operator))
+    {
         let Comparison { at, operator, .. } = &comparisons[0];
         notes.note(
             *at,
             format!("correlation.condition: `{operator}` alone would have to see that findings did not come; add gte, or write a rule of kind absence"),
         );
     }
-    let valued = !matches!(kind, Kind::EventCount | Kind::Temporal | Kind::TemporalOrdered);
+    let valued = !matches!(
+        kind,
+        Kind::EventCount | Kind::Temporal | Kind::TemporalOrdered
+    );
     match (valued, field.len()) {
         (true, 0) => notes.note(
             node.at,
-            format!("correlation.condition.field: missing; {} needs one", kind.word()),
+            format!(
+                "correlation.condition.field: missing; {} needs one",
+                kind.word()
+            ),
         ),
         (true, 1) => {}
         (true, 2..=8) if kind == Kind::ValueCount => {}
         (true, _) => notes.note(
             field[1].0,
-            format!("correlation.condition.field: {} takes {}", kind.word(), match kind {
-                Kind::ValueCount => "at most 8",
-                _ => "one",
-            }),
+            format!(
+                "correlation.condition.field: {} takes {}",
+                kind.word(),
+                match kind {
+                    Kind::ValueCount => "at most 8",
+                    _ => "one",
+                }
+            ),
         ),
         (false, 0) => {}
         (false, _) => notes.note(
             field[0].0,
-            format!("correlation.condition.field: {} counts no values", kind.word()),
+            format!(
+                "correlation.condition.field: {} counts no values",
+                kind.word()
+            ),
         ),
     }
     match (kind == Kind::ValuePercentile, percentile) {

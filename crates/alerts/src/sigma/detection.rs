@@ -93,9 +93,7 @@ fn texts<'a>(notes: &mut Notes<'_>, what: &str, node: &'a Node) -> Option<Vec<(P
 /// A mapping is the AND of its fields, a list the OR of its mappings and keywords.
 fn selection(notes: &mut Notes<'_>, node: &Node) -> Option<Test> {
     match &node.value {
-        Value::Map(entries) if entries.is_empty() => {
-            notes.mistake(node.at, "selection: is empty")
-        }
+        Value::Map(entries) if entries.is_empty() => notes.mistake(node.at, "selection: is empty"),
         Value::Map(entries) => {
             let tests: Vec<_> = entries.iter().map(|entry| item(notes, entry)).collect();
             Some(Test::All(tests.into_iter().collect::<Option<_>>()?))
@@ -127,10 +125,7 @@ fn item(notes: &mut Notes<'_>, entry: &Entry) -> Option<Test> {
         name => match field(name) {
             Ok(field) => Some(field),
             Err(error) => {
-                notes.note(
-                    entry.at,
-                    format!("field `{}`: {error}", clean(name, 80)),
-                );
+                notes.note(entry.at, format!("field `{}`: {error}", clean(name, 80)));
                 return None;
             }
         },
@@ -171,7 +166,10 @@ fn keyword(notes: &mut Notes<'_>, value: &Node, modifiers: &Modifiers) -> Option
         ..modifiers.clone()
     };
     if !matches!(modifiers.how, How::Contains | How::Pattern(_)) {
-        return notes.mistake(value.at, "keywords: the only modifiers are all, cased and re");
+        return notes.mistake(
+            value.at,
+            "keywords: the only modifiers are all, cased and re",
+        );
     }
     if !matches!(
         value.value,
@@ -206,11 +204,17 @@ fn compare(
     if let Value::Text(text) = &value.value
         && text.contains('\0')
     {
-        return notes.mistake(value.at, format!("{name}: the value holds a null character"));
+        return notes.mistake(
+            value.at,
+            format!("{name}: the value holds a null character"),
+        );
     }
     if let Value::List(_) | Value::Map(_) = value.value {
         let wrong = value.name();
-        return notes.mistake(value.at, format!("{name}: a value must be plain, not {wrong}"));
+        return notes.mistake(
+            value.at,
+            format!("{name}: a value must be plain, not {wrong}"),
+        );
     }
     match &modifiers.how {
         How::Exists => match value.value {
@@ -234,13 +238,19 @@ fn compare(
                 ))),
                 (Kind::Number | Kind::Json, None) => {
                     let wrong = value.name();
-                    notes.mistake(value.at, format!("{name}: compares with a number, not {wrong}"))
+                    notes.mistake(
+                        value.at,
+                        format!("{name}: compares with a number, not {wrong}"),
+                    )
                 }
                 (Kind::Time, _) => notes.mistake(
                     value.at,
                     format!("{name}: is a time; the window of a rule is in event time already"),
                 ),
-                _ => notes.mistake(value.at, format!("{name}: is no number, so nothing is more or less")),
+                _ => notes.mistake(
+                    value.at,
+                    format!("{name}: is no number, so nothing is more or less"),
+                ),
             };
         }
         _ => {}
@@ -257,17 +267,16 @@ fn compare(
             format!("{name}: is a time; only exists and null can be asked of it"),
         ),
         (How::Network, Kind::Text | Kind::Json) => network(notes, &name, sql, value),
-        (How::Network, Kind::List) => {
-            notes.mistake(value.at, format!("{name}: is a list, of which cidr cannot be asked; use remote_ip"))
-        }
+        (How::Network, Kind::List) => notes.mistake(
+            value.at,
+            format!("{name}: is a list, of which cidr cannot be asked; use remote_ip"),
+        ),
         (How::Pattern(flags), Kind::Text | Kind::Json) => pattern(notes, &name, sql, value, flags),
         (How::Pattern(_), Kind::List) => notes.mistake(
             value.at,
             format!("{name}: is a list, of which re cannot be asked; use wildcards"),
         ),
-        (how, Kind::Text | Kind::Json | Kind::List) => {
-            text(field, value, how, modifiers.cased)
-        }
+        (how, Kind::Text | Kind::Json | Kind::List) => text(field, value, how, modifiers.cased),
         (How::Equal, Kind::Number) => match (number(value), &value.value) {
             (Some(number), _) => Some(Test::Is(format!("{sql} = {number}"))),
             (None, Value::Text(text)) if text == "*" => Some(present(field)),
@@ -293,7 +302,10 @@ fn compare(
         },
         (how, _) => notes.mistake(
             value.at,
-            format!("{name}: is no text, so that {} cannot be asked of it", how.word()),
+            format!(
+                "{name}: is no text, so that {} cannot be asked of it",
+                how.word()
+            ),
         ),
     }
 }
@@ -355,7 +367,10 @@ fn number(value: &Node) -> Option<String> {
 fn network(notes: &mut Notes<'_>, name: &str, sql: &str, value: &Node) -> Option<Test> {
     let Value::Text(text) = &value.value else {
         let wrong = value.name();
-        return notes.mistake(value.at, format!("{name}|cidr: must be a network, not {wrong}"));
+        return notes.mistake(
+            value.at,
+            format!("{name}|cidr: must be a network, not {wrong}"),
+        );
     };
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
@@ -393,7 +408,10 @@ fn pattern(
         Value::Whole(number) => number.to_string(),
         _ => {
             let wrong = value.name();
-            return notes.mistake(value.at, format!("{name}|re: must be a regular expression, not {wrong}"));
+            return notes.mistake(
+                value.at,
+                format!("{name}|re: must be a regular expression, not {wrong}"),
+            );
         }
     };
     let flags = match flags {
@@ -413,7 +431,10 @@ fn pattern(
         };
         return notes.mistake(value.at, format!("{name}|re: `{}` {why}", clean(&text, 60)));
     }
-    Some(Test::Is(format!("regexp_like({sql}, {})", literal(&pattern))))
+    Some(Test::Is(format!(
+        "regexp_like({sql}, {})",
+        literal(&pattern)
+    )))
 }
 
 fn other_field(
@@ -425,7 +446,10 @@ fn other_field(
 ) -> Option<Test> {
     let Value::Text(text) = &value.value else {
         let wrong = value.name();
-        return notes.mistake(value.at, format!("{name}|fieldref: must name a field, not {wrong}"));
+        return notes.mistake(
+            value.at,
+            format!("{name}|fieldref: must name a field, not {wrong}"),
+        );
     };
     let other = match field(text) {
         Ok(other) => other,
@@ -435,13 +459,19 @@ fn other_field(
     };
     let is_text = |field: &Field| matches!(field.kind, Kind::Text | Kind::Json);
     if is_text(ours) && is_text(&other) && !cased {
-        return Some(Test::Is(format!("lower({}) = lower({})", ours.sql, other.sql)));
+        return Some(Test::Is(format!(
+            "lower({}) = lower({})",
+            ours.sql, other.sql
+        )));
     }
     if (is_text(ours) && is_text(&other)) || (ours.kind == other.kind && ours.kind != Kind::List) {
         return Some(Test::Is(format!("{} = {}", ours.sql, other.sql)));
     }
     notes.mistake(
         value.at,
-        format!("{name}|fieldref: `{}` is of another kind, or one of the two is a list", clean(text, 80)),
+        format!(
+            "{name}|fieldref: `{}` is of another kind, or one of the two is a list",
+            clean(text, 80)
+        ),
     )
 }

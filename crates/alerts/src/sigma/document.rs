@@ -53,7 +53,10 @@ impl Document {
     pub(super) fn read(notes: &mut Notes<'_>, node: &Node) -> Option<Document> {
         if !matches!(node.value, Value::Map(_)) {
             let wrong = node.name();
-            return notes.mistake(node.at, format!("a document must be a mapping, not {wrong}"));
+            return notes.mistake(
+                node.at,
+                format!("a document must be a mapping, not {wrong}"),
+            );
         }
         if let Some(action) = node.get("action") {
             return notes.mistake(
@@ -269,7 +272,10 @@ fn filter(notes: &mut Notes<'_>, section: &Node) -> Option<Body> {
     };
     if matches!(section.get("rules").map(|node| &node.value), Some(Value::List(items)) if items.is_empty())
     {
-        return notes.mistake(section.at, "filter.rules: is empty; write `any` for all rules");
+        return notes.mistake(
+            section.at,
+            "filter.rules: is empty; write `any` for all rules",
+        );
     }
     let (formula, at): (Formula<Test>, Place) =
         detection::read(notes, "filter", section, &["rules"])?;

@@ -185,10 +185,10 @@ pub(super) fn field(name: &str) -> Result<Field, String> {
     Err(format!("there is no such field of a finding{hint}"))
 }
 
-/// All columns by name, for whoever makes another beside them.
+/// Whether `observations` has a column of this name, so that another cannot stand beside it.
 pub(super) fn is_column(name: &str) -> bool {
     let mut known = COLUMNS.iter().map(|(column, _)| *column);
-    known.any(|column| column == name) || ["account_name", "ou", "step"].contains(&name)
+    known.any(|column| column == name) || ["account_name", "ou"].contains(&name)
 }
 
 fn of_column(column: &str, kind: Kind) -> Field {

@@ -8,7 +8,7 @@ use super::document::{Body, Document};
 use super::fields::snake;
 use super::numbers;
 use super::sheet::{Sheet, Step};
-use super::sql::{Test, literal};
+use super::sql::Test;
 use super::tree::Notes;
 use crate::clean;
 use crate::rule::yaml::did_you_mean;
@@ -25,10 +25,12 @@ pub(super) fn link<'d>(
     filter(notes, documents);
     let documents = &*documents;
     let correlations = || {
-        documents.iter().filter_map(|document| match &document.body {
-            Body::Correlation(correlation) => Some(correlation),
-            _ => None,
-        })
+        documents
+            .iter()
+            .filter_map(|document| match &document.body {
+                Body::Correlation(correlation) => Some(correlation),
+                _ => None,
+            })
     };
     for (at, name) in correlations().flat_map(|correlation| &correlation.rules) {
         find(notes, documents, "correlation.rules", *at, name);
@@ -82,7 +84,10 @@ fn twice(notes: &mut Notes<'_>, documents: &[Document]) {
             && before.iter().any(|known| known.is(id))
         {
             let id = clean(id, 60);
-            notes.note(document.at, format!("id: `{id}` is that of another document"));
+            notes.note(
+                document.at,
+                format!("id: `{id}` is that of another document"),
+            );
         }
     }
 }
@@ -101,13 +106,21 @@ fn find<'d>(
     found.or_else(|| {
         let names: Vec<&str> = documents
             .iter()
-            .flat_map(|document| [document.name.as_ref().map(|(_, name)| name), document.id.as_ref()])
+            .flat_map(|document| {
+                [
+                    document.name.as_ref().map(|(_, name)| name),
+                    document.id.as_ref(),
+                ]
+            })
             .flatten()
             .map(String::as_str)
             .collect();
         let hint = did_you_mean(name, &names);
         let name = clean(name, 60);
-        notes.mistake(at, format!("{what}: there is no rule `{name}` in this file{hint}"))
+        notes.mistake(
+            at,
+            format!("{what}: there is no rule `{name}` in this file{hint}"),
+        )
     })
 }
 
@@ -116,7 +129,9 @@ fn filter(notes: &mut Notes<'_>, documents: &mut [Document]) {
     let filters: Vec<_> = documents
         .iter()
         .filter_map(|document| match &document.body {
-            Body::Filter { rules, keeps } => Some((rules.clone(), keeps.clone(), document.about.enabled)),
+            Body::Filter { rules, keeps } => {
+                Some((rules.clone(), keeps.clone(), document.about.enabled))
+            }
             _ => None,
         })
         .collect();
@@ -125,7 +140,12 @@ fn filter(notes: &mut Notes<'_>, documents: &mut [Document]) {
             let found = find(notes, documents, "filter.rules", *at, name);
             if found.is_some_and(|found| matches!(found.body, Body::Correlation(_))) {
                 let name = clean(name, 60);
-                notes.note(*at, format!("filter.rules: `{name}` is a correlation; name the rules that it counts"));
+                notes.note(
+                    *at,
+                    format!(
+                        "filter.rules: `{name}` is a correlation; name the rules that it counts"
+                    ),
+                );
             }
         }
         for document in documents.iter_mut().filter(|_| enabled) {
@@ -141,7 +161,9 @@ fn filter(notes: &mut Notes<'_>, documents: &mut [Document]) {
 /// A base rule that nothing counts: once for each finding, as long as GuardDuty keeps it.
 fn alone(test: &Test) -> Sheet {
     Sheet {
-        group_by: ["account_id", "region", "finding_id"].map(str::to_owned).into(),
+        group_by: ["account_id", "region", "finding_id"]
+            .map(str::to_owned)
+            .into(),
         count: Some("findings".to_owned()),
         threshold: Some("1".to_owned()),
         window: "1h".to_owned(),
@@ -162,7 +184,7 @@ struct Joined<'d> {
 pub(super) struct Part<'d> {
     pub(super) document: &'d Document,
     /// Its name as a step.
-    step: String,
+    pub(super) step: String,
     /// The findings that belong to it.
     pub(super) test: Test,
     /// Where it is a correlation of its own.
@@ -206,7 +228,10 @@ impl<'d> Joined<'d> {
                     (Test::Any(tests), Some(&**inner))
                 }
             };
-            if parts.iter().any(|part| std::ptr::eq(part.document, document)) {
+            if parts
+                .iter()
+                .any(|part| std::ptr::eq(part.document, document))
+            {
                 let name = clean(name, 60);
                 notes.note(*at, format!("correlation.rules: `{name}` is named twice"));
             }
@@ -224,7 +249,13 @@ impl<'d> Joined<'d> {
         }
         if parts.len() > MOST_RULES && correlation.kind.is_temporal() {
             let at = parts[MOST_RULES].at;
-            notes.note(at, format!("correlation.rules: {} takes at most {MOST_RULES}", correlation.kind.word()));
+            notes.note(
+                at,
+                format!(
+                    "correlation.rules: {} takes at most {MOST_RULES}",
+                    correlation.kind.word()
+                ),
+            );
         }
         (notes.mistakes.len() == before).then_some(Joined { correlation, parts })
     }
@@ -246,7 +277,13 @@ impl<'d> Joined<'d> {
             (sheet.count, sheet.threshold) = (Some(count.0), Some(count.1));
         }
         sheet.group_by = group_by;
-        (sheet.projected, sheet.hidden) = columns.projected();
+        sheet.by_rule = columns.is_aliased();
+        if correlation.kind.is_temporal() || sheet.by_rule {
+            let names = self.parts.iter();
+            let names = names.map(|part| (part.step.clone(), part.test.clone()));
+            sheet.names = names.collect();
+        }
+        sheet.projected = columns.projected();
         Some(sheet)
     }
 
@@ -261,7 +298,6 @@ impl<'d> Joined<'d> {
         let ordered = correlation.kind == Kind::TemporalOrdered;
         sheet.kind = Some("sequence");
         sheet.ordered = Some(ordered);
-        let mut names = Vec::new();
         for part in &self.parts {
             let mut step = Step {
                 name: part.step.clone(),
@@ -269,35 +305,44 @@ impl<'d> Joined<'d> {
             };
             if let Some(inner) = part.chained {
                 let theirs = columns.group_by(notes, &inner.group_by)?;
-                let same = theirs.len() == group_by.len() && theirs.iter().all(|name| group_by.contains(name));
+                let same = theirs.len() == group_by.len()
+                    && theirs.iter().all(|name| group_by.contains(name));
                 if !same {
                     let name = clean(&part.step, 60);
-                    return notes.mistake(part.at, format!("correlation.rules: `{name}` must have the same group-by to be chained"));
+                    return notes.mistake(
+                        part.at,
+                        format!(
+                            "correlation.rules: `{name}` must have the same group-by to be chained"
+                        ),
+                    );
                 }
                 let (count, threshold) = counted(notes, columns, inner)?;
                 step.needs = Some((count, threshold, inner.timespan.clone()));
             }
-            names.push(format!("CASE WHEN {} THEN {} END", part.test.sql(8), literal(&step.name)));
             sheet.steps.push(step);
         }
-        sheet.step = Some(match names.len() {
-            1 => names.remove(0),
-            _ => format!("make_array(\n        {}\n    )", names.join(",\n        ")),
-        });
         match &correlation.condition {
             None => {}
             Some(Condition::Extended(_, formula)) => {
                 let formula = formula.clone().map(&mut |name: String| {
-                    let at = correlation.rules.iter().position(|(_, known)| *known == name);
+                    let at = correlation
+                        .rules
+                        .iter()
+                        .position(|(_, known)| *known == name);
                     at.map_or(name, |at| self.parts[at].step.clone())
                 });
                 sheet.condition = Some(formula.words());
             }
-            Some(Condition::Numbers { at, comparisons, .. }) => {
+            Some(Condition::Numbers {
+                at, comparisons, ..
+            }) => {
                 let all = self.parts.len() as i64;
                 let (low, high) = numbers::whole(notes, *at, comparisons)?;
                 if low > all {
-                    return notes.mistake(*at, format!("correlation.condition: there are only {all} rules"));
+                    return notes.mistake(
+                        *at,
+                        format!("correlation.condition: there are only {all} rules"),
+                    );
                 }
                 if high.is_some_and(|high| high < all) {
                     return notes.mistake(*at, "correlation.condition: an upper end below the number of rules is not honoured");

@@ -54,8 +54,23 @@ pub(super) struct Modifiers {
 }
 
 const KNOWN: [&str; 17] = [
-    "contains", "startswith", "endswith", "all", "re", "i", "m", "s", "cased", "cidr", "gt", "gte", "lt", "lte",
-    "exists", "fieldref", "neq",
+    "contains",
+    "startswith",
+    "endswith",
+    "all",
+    "re",
+    "i",
+    "m",
+    "s",
+    "cased",
+    "cidr",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "exists",
+    "fieldref",
+    "neq",
 ];
 
 /// Modifiers of the specification that are refused, and why.

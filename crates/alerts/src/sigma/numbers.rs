@@ -23,7 +23,10 @@ pub(super) fn whole(
     {
         sides.take(notes, *at, operator)?;
         if number.abs() > LARGEST {
-            return notes.mistake(*at, format!("correlation.condition.{operator}: is too large"));
+            return notes.mistake(
+                *at,
+                format!("correlation.condition.{operator}: is too large"),
+            );
         }
         let number = *number;
         match *operator {
@@ -64,11 +67,7 @@ pub(super) fn said(low: i64, high: Option<i64>) -> String {
 }
 
 /// Comparisons with any numbers, as a rule's `threshold` has them.
-pub(super) fn any(
-    notes: &mut Notes<'_>,
-    at: Place,
-    comparisons: &[Comparison],
-) -> Option<String> {
+pub(super) fn any(notes: &mut Notes<'_>, at: Place, comparisons: &[Comparison]) -> Option<String> {
     let mut sides = Sides::default();
     let mut said = Vec::new();
     let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::document::Document;
-use super::sql::Test;
+use super::fields::is_column;
+use super::sql::{Test, literal};
 use crate::clean;
 
 /// What a rule's file says, but for what its document says of itself.
@@ -22,10 +23,10 @@ pub(super) struct Sheet {
     pub(super) wanted: Test,
     /// Columns to make: name and SQL.
     pub(super) projected: Vec<(String, String)>,
-    /// Columns of the finding that one of those stands in for.
-    pub(super) hidden: Vec<String>,
-    /// SQL of the name, or list of names, of the row's step.
-    pub(super) step: Option<String>,
+    /// The rules that a row can belong to, where that must be known: name and condition.
+    pub(super) names: Vec<(String, Test)>,
+    /// Whether a row that belongs to several is there once for each, as columns to make ask for.
+    pub(super) by_rule: bool,
 }
 
 /// A step of a sequence.
@@ -59,7 +60,11 @@ impl Sheet {
         if let Some(kind) = self.kind {
             line(&mut out, "kind", kind);
         }
-        line(&mut out, "group_by", &format!("[{}]", self.group_by.join(", ")));
+        line(
+            &mut out,
+            "group_by",
+            &format!("[{}]", self.group_by.join(", ")),
+        );
         if let Some(count) = &self.count {
             line(&mut out, "count", &scalar(count));
         }
@@ -74,7 +79,10 @@ impl Sheet {
                 Some((count, threshold, window)) => {
                     let (name, count) = (scalar(name), scalar(count));
                     let threshold = comparison(threshold);
-                    let _ = writeln!(out, "  - step: {name}\n    count: {count}\n    threshold: {threshold}\n    window: {window}");
+                    let _ = writeln!(
+                        out,
+                        "  - step: {name}\n    count: {count}\n    threshold: {threshold}\n    window: {window}"
+                    );
                 }
             }
         }
@@ -106,19 +114,53 @@ impl Sheet {
     }
 
     fn select(&self, out: &mut String) {
-        let hidden = match self.hidden.is_empty() {
+        let wanted = self.wanted.sql(if self.by_rule { 6 } else { 2 });
+        let mut made = self.projected.clone();
+        let (rows, wanted) = match self.by_rule {
+            true => {
+                let names = self.step(12);
+                let rows = format!(
+                    "(\n    SELECT\n        *,\n        unnest({names}) AS step\n    FROM observations\n    WHERE {wanted}\n)"
+                );
+                (rows, "step IS NOT NULL".to_owned())
+            }
+            false => {
+                if !self.names.is_empty() {
+                    made.push(("step".to_owned(), self.step(8)));
+                }
+                ("observations".to_owned(), wanted)
+            }
+        };
+        let hidden: Vec<&str> = (made.iter().map(|(name, _)| name.as_str()))
+            .filter(|name| is_column(name))
+            .collect();
+        let hidden = match hidden.is_empty() {
             true => String::new(),
-            false => format!(" EXCEPT ({})", self.hidden.join(", ")),
+            false => format!(" EXCEPT ({})", hidden.join(", ")),
         };
-        let made = self.projected.iter().map(|(name, sql)| (name.as_str(), sql));
-        let made = made.chain(self.step.iter().map(|step| ("step", step)));
-        let made: String = made.map(|(name, sql)| format!(",\n    {sql} AS {name}")).collect();
-        let columns = match made.is_empty() {
-            true => format!(" *{hidden}"),
-            false => format!("\n    *{hidden}{made}"),
-        };
-        let wanted = self.wanted.sql(2);
-        let _ = writeln!(out, "SELECT{columns}\nFROM observations\nWHERE {wanted}");
+        let made: String = made
+            .iter()
+            .map(|(name, sql)| format!(",\n    {sql} AS {name}"))
+            .collect();
+        let start = if made.is_empty() { " " } else { "\n    " };
+        let _ = writeln!(
+            out,
+            "SELECT{start}*{hidden}{made}\nFROM {rows}\nWHERE {wanted}"
+        );
+    }
+
+    /// The names of the rules that a row belongs to, as a list with null for each that it does not.
+    fn step(&self, indent: usize) -> String {
+        let names = self.names.iter().map(|(name, test)| {
+            let (test, name) = (test.sql(indent + 4), literal(name));
+            format!("CASE WHEN {test} THEN {name} END")
+        });
+        let (line, end) = (" ".repeat(indent), " ".repeat(indent - 4));
+        let names: Vec<String> = names.collect();
+        format!(
+            "make_array(\n{line}{}\n{end})",
+            names.join(&format!(",\n{line}"))
+        )
     }
 }
 

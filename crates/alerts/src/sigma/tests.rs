@@ -58,7 +58,10 @@ fn names_are_found_in_any_case_and_behind_detail() {
     for (name, why) in [
         ("detail.detail.severity", "no such field"),
         ("detail", "no such field"),
-        ("service.action.a.b.remoteIpDetails.ipAddressV4", "no such field"),
+        (
+            "service.action.a.b.remoteIpDetails.ipAddressV4",
+            "no such field",
+        ),
         ("servce.count", "did you mean `service.count`"),
         ("ou", "next sync"),
         ("severity' OR 1=1", "no such field"),
@@ -85,10 +88,22 @@ fn columns_that_are_made_go_by_plain_names() {
 
 #[test]
 fn a_byte_order_mark_and_places_behind_it() {
-    assert!(convert("x", "\u{feff}{title: T, detection: {s: {region: x}, condition: s}}").is_ok());
-    let error = convert("x", "\u{feff}title: T\nlevel: hgih\ndetection: {s: {region: x}, condition: s}");
+    assert!(
+        convert(
+            "x",
+            "\u{feff}{title: T, detection: {s: {region: x}, condition: s}}"
+        )
+        .is_ok()
+    );
+    let error = convert(
+        "x",
+        "\u{feff}title: T\nlevel: hgih\ndetection: {s: {region: x}, condition: s}",
+    );
     let error = error.unwrap_err().to_string();
-    assert_eq!(error, "x.yml:2:8: level: there is no level `hgih`; did you mean `high`?");
+    assert_eq!(
+        error,
+        "x.yml:2:8: level: there is no level `hgih`; did you mean `high`?"
+    );
 }
 
 #[test]
@@ -102,7 +117,10 @@ fn places_in_quoted_and_folded_conditions() {
     ] {
         let text = format!("title: T\ndetection:\n  s: {{region: x}}\n  condition: {condition}\n");
         let error = convert("x", &text).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("x.yml:{place}: ")), "{condition}: {error}");
+        assert!(
+            error.starts_with(&format!("x.yml:{place}: ")),
+            "{condition}: {error}"
+        );
     }
 }
 
@@ -134,9 +152,35 @@ fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[-'\"`$;:,#&|>!{}\\[\\]()*?%\\\\ \r\n\te0-9a-cä\u{feff}]{0,6}",
         prop::sample::select(vec![
-            "title: ", "detection:", "condition: ", "correlation:", "rules: ", "timespan: ", "type: ", "\n---\n",
-            "event_count", "temporal", "filter:", "group-by: ", "aliases:", "name: ", "not ", "1 of them", "null",
-            "|contains", "|re", "|cidr", "&a ", "*a", "\n  ", "\n    ", "region", "severity|gt", "gte: 1", "1e999", "-0",
+            "title: ",
+            "detection:",
+            "condition: ",
+            "correlation:",
+            "rules: ",
+            "timespan: ",
+            "type: ",
+            "\n---\n",
+            "event_count",
+            "temporal",
+            "filter:",
+            "group-by: ",
+            "aliases:",
+            "name: ",
+            "not ",
+            "1 of them",
+            "null",
+            "|contains",
+            "|re",
+            "|cidr",
+            "&a ",
+            "*a",
+            "\n  ",
+            "\n    ",
+            "region",
+            "severity|gt",
+            "gte: 1",
+            "1e999",
+            "-0",
         ])
         .prop_map(str::to_owned),
     ];

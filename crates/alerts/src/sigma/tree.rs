@@ -68,7 +68,14 @@ impl Notes<'_> {
             _ => 0,
         };
         let same = text.chars().all(|c| rest.next() == Some(c));
-        (line, if same { column + quote + character } else { column })
+        (
+            line,
+            if same {
+                column + quote + character
+            } else {
+                column
+            },
+        )
     }
 }
 

@@ -22,8 +22,14 @@ fn rows(lines: &[&str]) -> RecordBatch {
             let (name, value) = word.split_once('=').unwrap();
             match name {
                 "at" => {
-                    let (minute, second) = (value.parse::<u32>().unwrap() / 60, value.parse::<u32>().unwrap() % 60);
-                    ("event_time".to_owned(), format!("2026-07-01T00:{minute:02}:{second:02}Z"))
+                    let (minute, second) = (
+                        value.parse::<u32>().unwrap() / 60,
+                        value.parse::<u32>().unwrap() % 60,
+                    );
+                    (
+                        "event_time".to_owned(),
+                        format!("2026-07-01T00:{minute:02}:{second:02}Z"),
+                    )
                 }
                 name => (name.to_owned(), value.replace('+', " ")),
             }
@@ -139,7 +145,9 @@ correlation: {{type: event_count, rules: [failed], group-by: [user_name], timesp
     for (user, many) in [("one", 1), ("two", 2), ("four", 4)] {
         for nth in 0..many {
             // All at once, so that no window holds less.
-            lines.push(format!("finding_id={user}{nth} user_name={user} error_code=AccessDenied at=5"));
+            lines.push(format!(
+                "finding_id={user}{nth} user_name={user} error_code=AccessDenied at=5"
+            ));
         }
     }
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -275,6 +283,18 @@ correlation:
     )
     .await;
     assert_eq!(told, ["i-1: 2"]);
+    // Of both rules: in the group of each, and there as that rule alone.
+    let both = rule.replace("direction: OUTBOUND", "severity: 8");
+    let told = rings(
+        &both,
+        &[
+            "finding_id=a direction=INBOUND severity=8 instance_id=i-1 resource_id=i-2 at=1",
+            "finding_id=b direction=INBOUND severity=5 instance_id=i-2 at=2",
+            "finding_id=c direction=OUTBOUND severity=8 resource_id=i-3 at=2",
+        ],
+    )
+    .await;
+    assert_eq!(told, ["i-2: 2"]);
 }
 
 #[tokio::test]
@@ -296,13 +316,29 @@ correlation: {{type: {kind}, rules: [any], group-by: [account_id], timespan: 1m,
     };
     for (kind, condition, expected) in [
         ("value_count", "field: user_name, gte: 2", vec!["1: 3"]),
-        ("value_count", "field: [user_name, type], gte: 3", vec!["1: 3"]),
-        ("value_count", "field: user_name, eq: 1", vec!["1: 2", "2: 2"]),
+        (
+            "value_count",
+            "field: [user_name, type], gte: 3",
+            vec!["1: 3"],
+        ),
+        (
+            "value_count",
+            "field: user_name, eq: 1",
+            vec!["1: 2", "2: 2"],
+        ),
         ("value_sum", "field: severity, gte: 14.5", vec!["1: 3"]),
         ("value_avg", "field: severity, gt: 7.5", vec!["1: 1"]),
-        ("value_percentile", "field: severity, percentile: 50, gte: 4.9, lt: 5.5", vec!["2: 2"]),
+        (
+            "value_percentile",
+            "field: severity, percentile: 50, gte: 4.9, lt: 5.5",
+            vec!["2: 2"],
+        ),
     ] {
-        assert_eq!(rings(&rule(kind, condition), &lines).await, expected, "{kind} {condition}");
+        assert_eq!(
+            rings(&rule(kind, condition), &lines).await,
+            expected,
+            "{kind} {condition}"
+        );
     }
 }
 
@@ -326,7 +362,10 @@ async fn selected(detection: &str, batch: RecordBatch) -> Vec<String> {
     let yaml = format!("{{title: T, detection: {detection}}}");
     let converted = sigma::convert("r", &yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
     let session = over(vec![batch]).await;
-    let sql = format!("SELECT finding_id FROM ({}) ORDER BY 1", converted[0].rule.sql);
+    let sql = format!(
+        "SELECT finding_id FROM ({}) ORDER BY 1",
+        converted[0].rule.sql
+    );
     let told = ask(&session, &sql)
         .await
         .unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
@@ -352,7 +391,10 @@ async fn what_is_missing_is_not_what_is_denied() {
         ("{s: {user_name|exists: false}, condition: s}", "b"),
         ("{s: {user_name: '*'}, condition: s}", "a c d"),
         ("{s: {user_name: [eve, null]}, condition: s}", "a b"),
-        ("{s: {user_name: eve, region: y}, condition: not s}", "a b c d"),
+        (
+            "{s: {user_name: eve, region: y}, condition: not s}",
+            "a b c d",
+        ),
         ("{s: {user_name|cased: EVE}, condition: s}", ""),
         ("{s: {user_name|re: '^[eb]'}, condition: s}", "a c"),
         ("{s: {user_name|re: E}, condition: s}", ""),
@@ -379,14 +421,36 @@ async fn the_json_of_a_finding_is_read_in_both_cases() {
         "finding_id=e raw=nonsense",
     ];
     for (detection, expected) in [
-        ("{s: {service.featureName: RuntimeMonitoring}, condition: s}", "a b"),
-        ("{s: {detail.service.featureName|cased: RuntimeMonitoring}, condition: s}", "a"),
-        ("{s: {service.featureName: RuntimeMonitoring}, condition: not s}", "c d e"),
-        ("{s: {service.action.kubernetesApiCallAction.statusCode: 403}, condition: s}", "d"),
-        ("{s: {service.action.kubernetesApiCallAction.statusCode|gte: 403.5}, condition: s}", ""),
-        ("{s: {service.action.kubernetesApiCallAction.statusCode|startswith: 4}, condition: s}", "d"),
+        (
+            "{s: {service.featureName: RuntimeMonitoring}, condition: s}",
+            "a b",
+        ),
+        (
+            "{s: {detail.service.featureName|cased: RuntimeMonitoring}, condition: s}",
+            "a",
+        ),
+        (
+            "{s: {service.featureName: RuntimeMonitoring}, condition: not s}",
+            "c d e",
+        ),
+        (
+            "{s: {service.action.kubernetesApiCallAction.statusCode: 403}, condition: s}",
+            "d",
+        ),
+        (
+            "{s: {service.action.kubernetesApiCallAction.statusCode|gte: 403.5}, condition: s}",
+            "",
+        ),
+        (
+            "{s: {service.action.kubernetesApiCallAction.statusCode|startswith: 4}, condition: s}",
+            "d",
+        ),
     ] {
-        assert_eq!(selected(detection, rows(&lines)).await.join(" "), expected, "{detection}");
+        assert_eq!(
+            selected(detection, rows(&lines)).await.join(" "),
+            expected,
+            "{detection}"
+        );
     }
 }
 
@@ -405,7 +469,11 @@ async fn keywords_are_looked_for_in_what_a_finding_says() {
         ("{k: [{'|cased': Portscan}], condition: k}", "c"),
         ("{k: {'|re': 'Po[rx]t'}, condition: k}", "a c"),
     ] {
-        assert_eq!(selected(detection, rows(&lines)).await.join(" "), expected, "{detection}");
+        assert_eq!(
+            selected(detection, rows(&lines)).await.join(" "),
+            expected,
+            "{detection}"
+        );
     }
 }
 
@@ -510,11 +578,19 @@ fn sigma_files_lie_beside_those_of_sql() {
     let alerts = folder.path().join("alerts");
     std::fs::create_dir(&alerts).unwrap();
     let write = |name: &str, text: &str| std::fs::write(alerts.join(name), text).unwrap();
-    let base = |name: &str| format!("{{title: T, {name} detection: {{s: {{region: x}}, condition: s}}}}\n");
+    let base = |name: &str| {
+        format!("{{title: T, {name} detection: {{s: {{region: x}}, condition: s}}}}\n")
+    };
     // A rule of the user's own replaces a built-in one of its id, whatever it is written in.
-    write("mine.yml", &format!("{}---\n{}", base("name: burst_in_one_account,"), base("")));
+    write(
+        "mine.yml",
+        &format!("{}---\n{}", base("name: burst_in_one_account,"), base("")),
+    );
     write("broken.yaml", "{title: T}");
-    write("mine.sql", "/*\ntitle: t\nseverity: low\ngroup_by: []\nthreshold: 1\nwindow: 1m\n*/ SELECT * FROM observations");
+    write(
+        "mine.sql",
+        "/*\ntitle: t\nseverity: low\ngroup_by: []\nthreshold: 1\nwindow: 1m\n*/ SELECT * FROM observations",
+    );
     write("note.txt", "no rule");
     let built_in = load(&Library::built_in()).len();
     let files = load(&Library::with_overlay(folder.path()).unwrap());
@@ -526,7 +602,12 @@ fn sigma_files_lie_beside_those_of_sql() {
             let name = Path::new(&file.file).file_name().unwrap().to_string_lossy();
             match &file.rule {
                 Ok(rule) => format!("{name}: {}", rule.id),
-                Err(error) => format!("{name}: {}", error.to_string().replace(folder.path().to_str().unwrap(), "")),
+                Err(error) => format!(
+                    "{name}: {}",
+                    error
+                        .to_string()
+                        .replace(folder.path().to_str().unwrap(), "")
+                ),
             }
         })
         .collect();
