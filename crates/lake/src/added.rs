@@ -79,7 +79,10 @@ async fn rows_of(
             }
         };
         let columns = schema.fields().iter().map(column);
-        Ok(RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)?)
+        Ok(RecordBatch::try_new(
+            schema.clone(),
+            columns.collect::<Result<_, _>>()?,
+        )?)
     };
     batches.into_iter().map(whole).collect()
 }
