@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use alerts::{Alert, Count, Rule};
+use alerts::{Alert, Count, Extent, Group, Rule};
 use lake::{Lake, Table};
 
-use crate::evaluate::{
-    Extent, Fired, Values, evaluate, evaluate_within, select, touched,
-};
+use crate::evaluate::{Fired, Values, evaluate, evaluate_within, select, touched};
 use crate::mistake::{QueryError, Words};
 use crate::session::Session;
 use crate::{JobsError, Limits};
@@ -31,7 +29,9 @@ pub(super) struct News<'a> {
 impl<'a> News<'a> {
     /// Of what `session` sees, for some rules.
     pub(super) fn of(lake: &'a Lake, session: &'a Session, rules: &[Rule]) -> News<'a> {
-        let raw = rules.iter().any(|rule| mentions(rule, "raw") || rule.sql.contains("json_"));
+        let raw = rules
+            .iter()
+            .any(|rule| mentions(rule, "raw") || rule.sql.contains("json_"));
         News {
             lake,
             session,
@@ -45,7 +45,10 @@ impl<'a> News<'a> {
         if !self.since.contains_key(&version) {
             let through = self.session.version(Table::Findings).unwrap_or_default();
             let without: &[&str] = if self.raw { &[] } else { &["raw"] };
-            let added = self.lake.added(Table::Findings, version, through, without).await?;
+            let added = self
+                .lake
+                .added(Table::Findings, version, through, without)
+                .await?;
             let session = match added {
                 None => None,
                 Some(rows) => {
@@ -116,49 +119,31 @@ pub(super) enum Failed {
 }
 
 /// How far each touched group has to be looked at.
-///
-/// Rows from `first` to `last` can make and unmake matches from `first` until `last` and the reach of the rule. Whatever joins those
-/// matches to others is an alert already, because the log was in line before the rows came; so the extent is all of that time
-/// and all of the alerts within `suppress_for` of it.
 fn extents(
     touched: BTreeMap<Values, Extent>,
     rule: &Rule,
     alerts: &[Alert],
 ) -> BTreeMap<Values, Extent> {
-    let (reach, joins) = (rule.terms().back(), rule.suppress_for.micros());
-    let mut lives: HashMap<Values, Vec<&Alert>> = HashMap::new();
-    for alert in alerts.iter().filter(|alert| alert.rule == rule.id && alert.state.is_live()) {
-        if let Some(values) = values(rule, alert) {
-            lives.entry(values).or_default().push(alert);
+    let mut of_group: HashMap<Values, Vec<&Alert>> = HashMap::new();
+    for alert in alerts.iter().filter(|alert| alert.rule == rule.id) {
+        if let Some(values) = values(rule, &alert.group) {
+            of_group.entry(values).or_default().push(alert);
         }
     }
     let extent = |(group, rows): (Values, Extent)| {
-        let zone = Extent {
-            from: rows.from,
-            through: rows.through.saturating_add(reach),
-        };
-        let near = |alert: &&&Alert| {
-            alert.last_match >= zone.from.saturating_sub(joins)
-                && alert.first_match <= zone.through.saturating_add(joins)
-        };
-        let alerts = lives.get(&group).map_or(&[][..], Vec::as_slice);
-        let all = alerts.iter().filter(near).fold(zone, |extent, alert| {
-            extent.and(Extent {
-                from: alert.first_match,
-                through: alert.last_match,
-            })
-        });
-        (group, all)
+        let alerts = of_group.get(&group).map_or(&[][..], Vec::as_slice);
+        let extent = Extent::of(rule, (rows.from, rows.through), alerts.iter().copied());
+        (group, extent)
     };
     touched.into_iter().map(extent).collect()
 }
 
-/// The values of an alert's group in the order of the rule's columns; `None` where the rule has other columns by now.
-pub(super) fn values(rule: &Rule, alert: &Alert) -> Option<Values> {
+/// The values of a group in the order of the rule's columns; `None` where the rule has other columns by now.
+pub(super) fn values(rule: &Rule, group: &Group) -> Option<Values> {
     let value = |column: &String| {
-        let named = alert.group.iter().find(|(name, _)| name == column);
+        let named = group.iter().find(|(name, _)| name == column);
         named.map(|(_, value)| value.clone())
     };
     let values: Values = rule.group_by.iter().map(value).collect::<Option<_>>()?;
-    (values.len() == alert.group.len()).then_some(values)
+    (values.len() == group.len()).then_some(values)
 }
