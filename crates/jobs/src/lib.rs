@@ -63,6 +63,9 @@ pub enum JobsError {
     /// The lake cannot be read.
     #[error("cannot open the lake's tables")]
     Lake(#[from] lake::LakeError),
+    /// Columns did not fit together: report a bug.
+    #[error("columns do not fit together")]
+    Columns(#[from] arrow::error::ArrowError),
     /// DataFusion did not set up.
     #[error("cannot set up the query engine")]
     Engine(#[from] DataFusionError),

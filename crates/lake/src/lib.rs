@@ -35,6 +35,7 @@ pub use location::Location;
 pub use log::Ledger;
 pub use position::{Position, SequenceNumber, ShardKey};
 pub use provenance::PositionCheck;
+pub use read::fitted;
 pub use rows::Provenance;
 pub use schema::Table;
 pub use surroundings::{Clock, Ids, Surroundings};
