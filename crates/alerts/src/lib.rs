@@ -26,8 +26,8 @@ mod time;
 
 pub use evidence::{evidence_sql, gap_sql};
 pub use life::{
-    Action, Alert, AlertEvent, Bell, Decision, Event, Group, State, Suppression, SuppressionError,
-    Told, alert_id, decide, find, fold, operator, plan, quiet, ring,
+    Action, Alert, AlertEvent, Bell, Decision, Event, Extent, Group, Look, State, Suppression,
+    SuppressionError, Told, alert_id, decide, find, fold, fold_onto, operator, plan, quiet, ring,
 };
 pub use observation::{Observation, Observations};
 pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, RuleError, Step};

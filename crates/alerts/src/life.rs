@@ -5,6 +5,7 @@
 //! what people may do; [`fold`] adds the log up.
 
 mod act;
+mod extent;
 mod fold;
 mod json;
 mod plan;
@@ -16,8 +17,9 @@ mod tests;
 use finding::Label;
 
 pub use act::{Action, Decision, decide, find, operator};
-pub use fold::fold;
-pub use plan::{alert_id, plan};
+pub use extent::Extent;
+pub use fold::{fold, fold_onto};
+pub use plan::{Look, alert_id, plan};
 pub use ring::{Bell, quiet, ring};
 pub use suppression::{Suppression, SuppressionError};
 

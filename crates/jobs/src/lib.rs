@@ -42,7 +42,7 @@ pub use operate::{OperateError, Operated, operate};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
 pub use session::{Opened, Session, sql_name};
-pub use watch::{Report, plan_rule, run_alerts};
+pub use watch::{Evaluator, Report, plan_rule, run_alerts};
 
 /// Why a session cannot be opened.
 #[derive(Debug, thiserror::Error)]

@@ -229,16 +229,35 @@ impl Lake {
 
     /// The whole alert log, in the order in which it was written.
     pub async fn alert_events(&self) -> Result<Vec<AlertEvent>, LakeError> {
-        let damaged = |reason| LakeError::Damaged {
+        let mut events = Vec::new();
+        for batch in self.rows(Table::AlertLog).await? {
+            events.extend(self.alert_rows(&batch)?);
+        }
+        Ok(events)
+    }
+
+    /// What the versions after `after` through `through` added to the alert log; `None` where that cannot be said, see
+    /// [`Lake::added`].
+    pub async fn alert_events_between(
+        &self,
+        after: i64,
+        through: i64,
+    ) -> Result<Option<Vec<AlertEvent>>, LakeError> {
+        let Some(rows) = self.added(Table::AlertLog, after, through, &[]).await? else {
+            return Ok(None);
+        };
+        rows.iter()
+            .map(|batch| self.alert_rows(batch))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|events| Some(events.concat()))
+    }
+
+    fn alert_rows(&self, batch: &arrow::array::RecordBatch) -> Result<Vec<AlertEvent>, LakeError> {
+        alert_log::from_batch(batch).map_err(|reason| LakeError::Damaged {
             what: "a row".to_owned(),
             uri: self.table_url(Table::AlertLog),
             reason,
-        };
-        let mut events = Vec::new();
-        for batch in self.rows(Table::AlertLog).await? {
-            events.extend(alert_log::from_batch(&batch).map_err(damaged)?);
-        }
-        Ok(events)
+        })
     }
 
     /// Appends to the alert log, and in the same commit says through which version of `findings` each rule was evaluated.

@@ -1,6 +1,6 @@
 //! The alerts that a log adds up to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::MAX_FINDINGS;
 use crate::life::{Alert, AlertEvent, Event, State};
@@ -8,7 +8,16 @@ use crate::life::{Alert, AlertEvent, Event, State};
 /// The present state of every alert in the log, by first match, rule and id. The events may come in any order: `seq` puts
 /// those of one alert in theirs. An event that comes twice counts once.
 pub fn fold(events: impl IntoIterator<Item = AlertEvent>) -> Vec<Alert> {
+    fold_onto(Vec::new(), events)
+}
+
+/// As [`fold`], given the alerts that the log added up to before these events. None of them may be older than what those
+/// alerts know already.
+pub fn fold_onto(alerts: Vec<Alert>, events: impl IntoIterator<Item = AlertEvent>) -> Vec<Alert> {
     let mut events: Vec<AlertEvent> = events.into_iter().collect();
+    if events.is_empty() {
+        return alerts;
+    }
     events.sort_by(|a, b| {
         (&a.alert_id, a.seq, a.at, a.event, &a.reason).cmp(&(
             &b.alert_id,
@@ -18,15 +27,17 @@ pub fn fold(events: impl IntoIterator<Item = AlertEvent>) -> Vec<Alert> {
             &b.reason,
         ))
     });
-    let mut alerts: Vec<Alert> = Vec::new();
+    let place = |(at, alert): (usize, &Alert)| (alert.alert_id.clone(), at);
+    let mut places: HashMap<String, usize> = alerts.iter().enumerate().map(place).collect();
+    let mut alerts = alerts;
     for event in events {
-        match alerts.last_mut() {
-            Some(alert) if alert.alert_id == event.alert_id => {
-                if alert.seq < event.seq {
-                    apply(alert, event);
-                }
+        match places.get(&event.alert_id).map(|at| &mut alerts[*at]) {
+            Some(alert) if alert.seq < event.seq => apply(alert, event),
+            Some(_) => {}
+            None => {
+                places.insert(event.alert_id.clone(), alerts.len());
+                alerts.push(first(event));
             }
-            _ => alerts.push(first(event)),
         }
     }
     alerts.sort_by(|a, b| {

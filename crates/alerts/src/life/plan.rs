@@ -5,16 +5,19 @@ use std::collections::{BTreeSet, HashMap};
 use finding::Label;
 use sha2::{Digest, Sha256};
 
+use crate::life::fold::{apply, first};
 use crate::life::{Alert, AlertEvent, EVALUATOR, Event, State, Told};
 use crate::rule::hex;
-use crate::{Episode, MAX_FINDINGS, Rule, evidence_sql};
+use crate::{Episode, Kind, MAX_FINDINGS, Rule, clean, evidence_sql, rfc3339};
 
 /// The events that bring the alerts of one rule and group in line with its episodes; none where they are already.
 ///
 /// `existing` are all alerts of the rule and group, merged and withdrawn ones too, or else an id might be given twice.
 /// `episodes` come from [`sweep`](crate::sweep()) over all that those alerts rest on: an alert whose rows were left out
-/// looks unsupported and is withdrawn. `now` and `max_age` are microseconds: an episode whose last match is older than
-/// `now - max_age` is historic and does not ring.
+/// looks unsupported and is withdrawn. An episode whose last match is older than `max_age` is historic and does not ring.
+///
+/// Where only some time was looked at ([`Look::from`], [`Look::through`]), alerts outside it stay as they are. An alert of a query
+/// is resolved rather than withdrawn when its row is no longer returned, and one whose episode is over by itself is resolved.
 ///
 /// An alert belongs to the episode that it overlaps or lies within `suppress_for` of; where there are several, to the one
 /// nearest to the match it opened with. Of several alerts of one episode the one that opened with the oldest match goes on:
@@ -30,28 +33,30 @@ pub fn plan(
     group: &[(String, Option<String>)],
     existing: &[Alert],
     episodes: &[Episode],
-    now: i64,
-    findings_version: i64,
-    max_age: i64,
+    look: &Look,
 ) -> Vec<AlertEvent> {
     let describe = Describe {
         rule,
         group,
         revision: rule.revision(),
-        now,
-        findings_version,
-        max_age,
+        look: *look,
     };
-    let mut live: Vec<&Alert> = existing
-        .iter()
-        .filter(|alert| alert.state.is_live())
-        .collect();
+    let seen = |alert: &&Alert| {
+        let inside = alert.last_match >= look.from && alert.first_match <= look.through;
+        alert.state.is_live() && inside
+    };
+    let mut live: Vec<&Alert> = existing.iter().filter(seen).collect();
     live.sort_by(|a, b| (a.opening_match, &a.alert_id).cmp(&(b.opening_match, &b.alert_id)));
 
     let mut events = Vec::new();
     let mut keepers: Vec<Option<(&Alert, Vec<&Alert>)>> = vec![None; episodes.len()];
     for alert in live {
         match home(alert, episodes, rule.suppress_for.micros()) {
+            None if rule.kind == Kind::Query => {
+                let over = "the query no longer returns it".to_owned();
+                let over = describe.ended(alert, Event::Resolved, over);
+                events.extend(alert.state.is_unresolved().then_some(over));
+            }
             None => events.push(describe.ended(
                 alert,
                 Event::Withdrawn,
@@ -73,10 +78,14 @@ pub fn plan(
         .collect();
     let mut taken = BTreeSet::new();
     for (episode, keeper) in episodes.iter().zip(keepers) {
-        match keeper {
-            Some((alert, joined)) => events.extend(describe.changed(alert, &joined, episode)),
-            None => events.push(describe.begun(&known, &mut taken, episode)),
-        }
+        let event = match &keeper {
+            Some((alert, joined)) => describe.changed(alert, joined, episode),
+            None => Some(describe.begun(&known, &mut taken, episode)),
+        };
+        let before = keeper.map(|(alert, _)| alert);
+        let over = describe.over(episode, before, event.as_ref());
+        events.extend(event);
+        events.extend(over);
     }
     events
 }
@@ -142,15 +151,60 @@ struct Describe<'a> {
     rule: &'a Rule,
     group: &'a [(String, Option<String>)],
     revision: String,
-    now: i64,
-    findings_version: i64,
-    max_age: i64,
+    look: Look,
+}
+
+/// When the rows were looked at, and over what time. Times are UTC microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The evaluator's clock.
+    pub now: i64,
+    /// The version of `findings`.
+    pub findings_version: i64,
+    /// An episode whose last match is older than `now - max_age` is historic; microseconds.
+    pub max_age: i64,
+    /// The first match there can be; `i64::MIN` where all time was looked at.
+    pub from: i64,
+    /// The last match there can be; `i64::MAX` where all time was looked at.
+    pub through: i64,
+}
+
+impl Look {
+    /// A look at all there is.
+    pub fn at_all(now: i64, findings_version: i64, max_age: i64) -> Look {
+        Look {
+            now,
+            findings_version,
+            max_age,
+            from: i64::MIN,
+            through: i64::MAX,
+        }
+    }
 }
 
 impl Describe<'_> {
+    /// `resolved` where an episode is over by itself and its alert, after `event`, is not resolved.
+    fn over(
+        &self,
+        episode: &Episode,
+        before: Option<&Alert>,
+        event: Option<&AlertEvent>,
+    ) -> Option<AlertEvent> {
+        let reason = format!("reported again at {}", rfc3339(episode.over?));
+        let mut alert = before.cloned();
+        if let Some(event) = event {
+            match &mut alert {
+                Some(alert) => apply(alert, event.clone()),
+                None => alert = Some(first(event.clone())),
+            }
+        }
+        let alert = alert.filter(|alert| alert.state.is_unresolved())?;
+        Some(self.ended(&alert, Event::Resolved, reason))
+    }
+
     fn ended(&self, alert: &Alert, event: Event, reason: String) -> AlertEvent {
-        let mut event = alert.event(event, self.now, EVALUATOR, reason);
-        event.findings_version = self.findings_version;
+        let mut event = alert.event(event, self.look.now, EVALUATOR, reason);
+        event.findings_version = self.look.findings_version;
         event
     }
 
@@ -234,8 +288,9 @@ impl Describe<'_> {
     /// Whether a resolved alert has begun anew.
     fn resumes(&self, alert: &Alert, episode: &Episode) -> bool {
         if alert.state_by == EVALUATOR {
-            let quiet = (self.rule.resolve_after.as_ref())
-                .is_some_and(|after| episode.last_match < self.now.saturating_sub(after.micros()));
+            let quiet = (self.rule.resolve_after.as_ref()).is_some_and(|after| {
+                episode.last_match < self.look.now.saturating_sub(after.micros())
+            });
             return episode.last_match > alert.last_match && !quiet;
         }
         // Matches may be of the future, by the clock of whoever resolved: those it had do not reopen it.
@@ -254,7 +309,7 @@ impl Describe<'_> {
             alert_id,
             seq,
             event,
-            at: self.now,
+            at: self.look.now,
             rule: self.rule.id.clone(),
             revision: self.revision.clone(),
             title: self.rule.title.clone(),
@@ -276,11 +331,11 @@ impl Describe<'_> {
             accounts: episode.accounts.clone(),
             regions: episode.regions.clone(),
             max_severity: episode.max_severity,
-            sql: evidence_sql(self.rule, self.group, episode, self.now),
-            historic: episode.last_match < self.now.saturating_sub(self.max_age),
+            sql: evidence_sql(self.rule, self.group, episode, self.look.now),
+            historic: episode.last_match < self.look.now.saturating_sub(self.look.max_age),
             actor: EVALUATOR.to_owned(),
             reason,
-            findings_version: self.findings_version,
+            findings_version: self.look.findings_version,
             rings: false,
             told: None,
             until: None,
@@ -288,17 +343,36 @@ impl Describe<'_> {
         }
     }
 
+    /// What was found, in a line.
     fn measure(&self, episode: &Episode) -> String {
-        let Rule {
-            count,
-            window,
-            threshold,
-            ..
-        } = self.rule;
-        format!(
-            "{} {count} within {window} (threshold {threshold})",
-            episode.count
-        )
+        let rule = self.rule;
+        let (found, count, window) = (episode.count, &rule.count, &rule.window);
+        let judged = match rule.bounds.as_least() {
+            Some(threshold) => format!("threshold {threshold}"),
+            None => format!("threshold {}", rule.bounds),
+        };
+        match &rule.kind {
+            Kind::Threshold => format!("{found} {count} within {window} ({judged})"),
+            Kind::Rate { factor, .. } => {
+                format!("{found} {count} within {window}, {factor} times the usual or more")
+            }
+            Kind::NewTerms { term, .. } => {
+                let named = episode.values.iter().take(5).map(|value| clean(value, 60));
+                let named = named.collect::<Vec<_>>().join(", ");
+                format!(
+                    "{found} new of {} within {window}: {named}",
+                    term.join(", ")
+                )
+            }
+            Kind::Sequence { steps, .. } => {
+                format!("{found} of {} steps within {window}", steps.len())
+            }
+            Kind::Absence { .. } => format!(
+                "silent for {window} since {} after {found} findings",
+                rfc3339(episode.last_seen)
+            ),
+            Kind::Query => format!("the query returns it, with {found}"),
+        }
     }
 }
 

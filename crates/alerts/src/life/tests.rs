@@ -1,6 +1,7 @@
 //! Lives of alerts: by hand, and against whatever the rows do.
 
 mod bell;
+mod incremental;
 mod resolving;
 mod whatever;
 
@@ -11,8 +12,8 @@ use proptest::prelude::*;
 
 use crate::text::tests::alert;
 use crate::{
-    Action, Alert, AlertEvent, Bell, Decision, Episode, Event, Observation, Observations, Rule,
-    State, Suppression, alert_id, decide, fold, plan, ring, sweep,
+    Action, Alert, AlertEvent, Bell, Decision, Episode, Event, Look, Observation, Observations,
+    Rule, State, Suppression, alert_id, decide, fold, plan, ring, sweep,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -91,7 +92,13 @@ impl Life {
 
     fn plan(&self, episodes: &[Episode]) -> Vec<AlertEvent> {
         let alerts = self.alerts();
-        let planned = plan(&self.rule, &group(), &alerts, episodes, self.now, 7, DAY);
+        let planned = plan(
+            &self.rule,
+            &group(),
+            &alerts,
+            episodes,
+            &Look::at_all(self.now, 7, DAY),
+        );
         let bell = Bell {
             rules: std::slice::from_ref(&self.rule),
             suppressions: &self.suppressions,
