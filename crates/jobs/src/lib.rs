@@ -37,7 +37,7 @@ pub use evaluate::{Fired, evaluate};
 pub use evidence::Top;
 pub use gaps::STREAM_GAP;
 pub use limits::Limits;
-pub use mistake::{Place, QueryError, Remedy};
+pub use mistake::{Place, QueryError, Remedy, closest};
 pub use operate::{OperateError, Operated, operate};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};

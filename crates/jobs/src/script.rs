@@ -51,6 +51,36 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
+impl Source {
+    /// Whether it holds Sigma documents rather than SQL.
+    pub fn is_sigma(&self) -> bool {
+        is_sigma(Path::new(&self.file))
+    }
+
+    /// Whether it is what the binary carries, to the letter.
+    pub fn is_built_in(&self) -> bool {
+        let mut files = BUILT_IN.iter();
+        files.any(|(folder, name, text)| {
+            *name == self.name
+                && *text == &*self.text
+                && self.file == format!("sql/{folder}/{name}.sql")
+        })
+    }
+
+    /// What it replaces others by: rules may be of one name in SQL and in Sigma, and that is told when they are read.
+    fn key(&self) -> String {
+        match Path::new(&self.file).extension() {
+            Some(kind) if self.is_sigma() => format!("{}.{}", self.name, kind.display()),
+            _ => self.name.clone(),
+        }
+    }
+}
+
+fn is_sigma(file: &Path) -> bool {
+    file.extension()
+        .is_some_and(|kind| kind == "yml" || kind == "yaml")
+}
+
 /// A view, trend or investigation.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -138,7 +168,7 @@ impl Library {
         for kind in Kind::ALL {
             let folder = overlay.join(kind.folder());
             if folder.is_dir() {
-                for source in read_folder(&folder)? {
+                for source in read_folder(&folder, kind)? {
                     library.insert(kind, source);
                 }
             }
@@ -146,10 +176,10 @@ impl Library {
         Ok(library)
     }
 
-    /// The same with `rules` as the only alert rules: every `.sql` file of that folder.
+    /// The same with `rules` as the only alert rules: every `.sql`, `.yml` and `.yaml` file of that folder.
     pub fn with_rules_only(mut self, rules: &Path) -> Result<Library, ScriptError> {
         self.sources.retain(|(kind, _), _| *kind != Kind::Alert);
-        for source in read_folder(rules)? {
+        for source in read_folder(rules, Kind::Alert)? {
             self.insert(Kind::Alert, source);
         }
         Ok(self)
@@ -157,7 +187,7 @@ impl Library {
 
     /// Adds a file, or replaces the one of its kind and name.
     pub fn insert(&mut self, kind: Kind, source: Source) {
-        self.sources.insert((kind, source.name.clone()), source);
+        self.sources.insert((kind, source.key()), source);
     }
 
     /// All files of a kind by name.
@@ -254,7 +284,7 @@ fn one_line(error: &serde_saphyr::Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn read_folder(folder: &Path) -> Result<Vec<Source>, ScriptError> {
+fn read_folder(folder: &Path, kind: Kind) -> Result<Vec<Source>, ScriptError> {
     let unreadable = |path: &Path, source| ScriptError::Read {
         path: path.to_owned(),
         source,
@@ -266,7 +296,10 @@ fn read_folder(folder: &Path) -> Result<Vec<Source>, ScriptError> {
                 .collect::<std::io::Result<Vec<_>>>()
         })
         .map_err(|error| unreadable(folder, error))?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
+    files.retain(|file| {
+        let is_sql = file.extension().is_some_and(|kind| kind == "sql");
+        is_sql || (kind == Kind::Alert && is_sigma(file))
+    });
     files.sort();
     let source = |file: &PathBuf| {
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, error))?;
