@@ -21,6 +21,7 @@ mod script;
 mod session;
 #[cfg(test)]
 mod testing;
+pub mod timeline;
 mod watch;
 
 use std::sync::Arc;
