@@ -5,6 +5,7 @@ mod support;
 mod exactly_once;
 mod house;
 mod loads;
+mod pack;
 mod readers;
 #[path = "../sim/sim.rs"]
 mod sim;

@@ -8,6 +8,7 @@
 //! checks alert rules, [`evaluate()`] turns one into the episodes of its groups, [`run_alerts`] brings the alert log in line.
 
 mod answer;
+pub mod backtest;
 mod bind;
 mod complete;
 mod evaluate;
@@ -34,7 +35,7 @@ pub use complete::{Candidate, Names, What, complete};
 pub use evaluate::{Fired, evaluate};
 pub use gaps::STREAM_GAP;
 pub use limits::Limits;
-pub use mistake::{Place, QueryError, Remedy};
+pub use mistake::{Place, QueryError, Remedy, render_mistake};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
 pub use session::{Opened, Session, sql_name};
@@ -59,6 +60,9 @@ pub enum JobsError {
     /// The lake cannot be read.
     #[error("cannot open the lake's tables")]
     Lake(#[from] lake::LakeError),
+    /// A period that was asked for is none. Ask for another.
+    #[error("{0}")]
+    Period(String),
     /// DataFusion did not set up.
     #[error("cannot set up the query engine")]
     Engine(#[from] DataFusionError),

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::MemTable;
 use finding::{Decoded, decode};
-use lake::{MemoryFindings, Provenance, Table, accounts_batch};
+use lake::{AccountRow, MemoryFindings, Provenance, Table, accounts_batch};
 
 use super::compare::{Seen, differences, disagreement};
 use super::{Arrival, Test, Timeline};
@@ -18,20 +18,26 @@ use crate::{JobsError, Library, Limits, QueryError};
 
 /// Where tests are played: a session whose findings change.
 pub struct Stage {
+    library: Library,
     session: Session,
     findings: Arc<MemTable>,
 }
 
 impl Stage {
-    /// A stage without findings, with the accounts that a test names.
-    pub async fn open(library: &Library, test: &Test) -> Result<Stage, JobsError> {
+    /// A stage with the rules and views of a library, without findings.
+    pub async fn open(library: &Library) -> Result<Stage, JobsError> {
+        Stage::with_accounts(library, &[]).await
+    }
+
+    async fn with_accounts(
+        library: &Library,
+        accounts: &[AccountRow],
+    ) -> Result<Stage, JobsError> {
         let mut tables = Vec::new();
         let mut findings = None;
         for table in Table::ALL {
             let rows = match table {
-                Table::Accounts if !test.accounts.is_empty() => {
-                    vec![accounts_batch(&test.accounts)?]
-                }
+                Table::Accounts if !accounts.is_empty() => vec![accounts_batch(accounts)?],
                 _ => Vec::new(),
             };
             let provider = Arc::new(MemTable::try_new(table.schema(), vec![rows])?);
@@ -52,6 +58,7 @@ impl Stage {
             ..Limits::default()
         };
         Ok(Stage {
+            library: library.clone(),
             session: Session::over(tables, library, &limits).await?,
             findings,
         })
@@ -64,6 +71,26 @@ impl Stage {
 
     /// What was other than the test says, one sentence each; nothing where all went well.
     pub async fn play(
+        &self,
+        rule: &Rule,
+        timeline: &Timeline,
+        test: &Test,
+    ) -> Result<Vec<String>, JobsError> {
+        let wrong = |error: QueryError| JobsError::Query {
+            file: rule.id.clone(),
+            text: Arc::from(rule.sql.as_str()),
+            error,
+        };
+        match test.accounts.is_empty() {
+            true => self.perform(rule, timeline, test).await.map_err(wrong),
+            false => {
+                let stage = Stage::with_accounts(&self.library, &test.accounts).await?;
+                stage.perform(rule, timeline, test).await.map_err(wrong)
+            }
+        }
+    }
+
+    async fn perform(
         &self,
         rule: &Rule,
         timeline: &Timeline,
@@ -82,7 +109,13 @@ impl Stage {
             })
             .collect();
         let mut told = differences(timeline.start, &test.expect, &seen);
-        told.extend(disagreement(rule, timeline.start, &at_once, &one_by_one, &alerts));
+        told.extend(disagreement(
+            rule,
+            timeline.start,
+            &at_once,
+            &one_by_one,
+            &alerts,
+        ));
         Ok(told)
     }
 
