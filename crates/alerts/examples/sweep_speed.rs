@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use alerts::{Observation, Observations, Terms, Unit, sweep};
+use alerts::{Bounds, Measure, Observation, Observations, Terms, Unit, sweep};
 use finding::{FindingKey, Label, VersionHash};
 
 fn main() {
@@ -40,17 +40,21 @@ fn main() {
                 region: ["eu-west-1", "us-east-1"][(n / 2 % 2) as usize],
                 finding_id: &ids[(n / 2) as usize],
                 severity: Label::of((mixed % 10) as f64),
+                number: None,
+                step: 0,
             });
         }
         let pushed = started.elapsed();
         let terms = Terms {
-            unit,
-            threshold: 10,
+            measure: Measure::Count {
+                unit,
+                bounds: Bounds::at_least(10),
+            },
             window: 3_600 * SECOND,
             suppress_for: 3_600 * SECOND,
         };
         let started = Instant::now();
-        let episodes = sweep(&terms, &mut rows);
+        let episodes = sweep(&terms, &mut rows, i64::MAX);
         let swept = started.elapsed();
         let rate = |took: std::time::Duration| ROWS as f64 / took.as_secs_f64();
         println!(

@@ -27,8 +27,8 @@ mod time;
 pub use evidence::{evidence_sql, gap_sql};
 pub use life::{Alert, AlertEvent, Event, Group, State, alert_id, fold, plan};
 pub use observation::{Observation, Observations};
-pub use rule::{Count, Mistake, Period, Rule, RuleError};
-pub use sweep::{Episode, Terms, Unit, sweep};
+pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, RuleError, Step};
+pub use sweep::{Episode, Measure, StepTerms, Terms, Unit, sweep, sweep_from};
 pub use text::{clean, terminal};
 pub use time::rfc3339;
 

@@ -16,8 +16,12 @@ pub struct Observation<'a> {
     pub version: VersionHash,
     /// By how much this version raised the finding's `count`; below zero counts as zero. Read by `occurrences` only.
     pub increase: i64,
-    /// The value that `distinct(<column>)` counts; `None` for null, and with the other units.
+    /// The value that `distinct(<column>)` counts or that may be new; `None` for null, and with the other units.
     pub value: Option<&'a str>,
+    /// The number that `sum`, `avg` and `percentile` take; `None` and NaN are left out. The same for all rows of a version.
+    pub number: Option<f64>,
+    /// Which step of a sequence the row is, by its place among the rule's steps; 0 with the other kinds.
+    pub step: u8,
     /// The finding's account, part of its identity.
     pub account_id: &'a str,
     /// The finding's Region, part of its identity.
@@ -35,8 +39,10 @@ pub struct Observations {
     pub(crate) findings: Vec<Known>,
     /// By version: the largest increase stated for it, so that the order of rows does not matter.
     pub(crate) increases: Vec<i64>,
-    /// How many distinct values were seen.
-    pub(crate) values: u32,
+    /// By version: its number in millionths; [`NO_NUMBER`] where it has none. Empty until a number comes.
+    pub(crate) numbers: Vec<i64>,
+    /// The distinct values that were seen.
+    pub(crate) values: Vec<Box<str>>,
     /// Accounts and Regions.
     pub(crate) words: Vec<Box<str>>,
     finding_index: HashMap<u128, u32, BuildHasherDefault<KeyHasher>>,
@@ -54,10 +60,14 @@ pub(crate) struct Row {
     /// [`NO_VALUE`] for null.
     pub(crate) value: u32,
     pub(crate) severity: Option<Label>,
+    pub(crate) step: u8,
 }
 
 /// The place of a value that is null.
 pub(crate) const NO_VALUE: u32 = u32::MAX;
+
+/// Of a version without a number.
+pub(crate) const NO_NUMBER: i64 = i64::MIN;
 
 /// A finding of the group.
 #[derive(Debug)]
@@ -99,17 +109,16 @@ impl Observations {
         });
         let increase = &mut self.increases[version as usize];
         *increase = row.increase.max(*increase);
+        if let Some(number) = row.number.filter(|number| !number.is_nan()) {
+            self.numbers.resize(self.increases.len(), NO_NUMBER);
+            // What is beyond 64 bits of millionths counts as the largest there is; the order of rows does not matter.
+            let millionths = ((number * 1e6).round() as i64).max(NO_NUMBER + 1);
+            let known = &mut self.numbers[version as usize];
+            *known = millionths.max(*known);
+        }
         let value = match row.value {
             None => NO_VALUE,
-            Some(value) => match self.value_index.get(value) {
-                Some(&place) => place,
-                None => {
-                    let place = self.values;
-                    self.values += 1;
-                    self.value_index.insert(value.into(), place);
-                    place
-                }
-            },
+            Some(value) => place(&mut self.value_index, &mut self.values, value),
         };
         self.rows.push(Row {
             time: row.event_time,
@@ -117,6 +126,7 @@ impl Observations {
             version,
             value,
             severity: row.severity,
+            step: row.step,
         });
     }
 
@@ -140,7 +150,8 @@ impl Observations {
         self.rows.clear();
         self.findings.clear();
         self.increases.clear();
-        self.values = 0;
+        self.numbers.clear();
+        self.values.clear();
         self.words.clear();
         self.finding_index.clear();
         self.version_index.clear();

@@ -40,7 +40,7 @@ fn check(
 
 #[test]
 fn what_they_judge() {
-    let accounts = || Count::Distinct("account_id".to_owned());
+    let accounts = || Count::Distinct(vec!["account_id".to_owned()]);
     check(
         "burst_from_one_remote_ip",
         &["remote_ip"],

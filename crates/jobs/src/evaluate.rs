@@ -1,23 +1,28 @@
 //! From a rule to its episodes: DataFusion selects, drops hopeless groups and sorts; `alerts` sweeps each group once.
 
+mod measured;
 mod prune;
+mod scope;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use alerts::{Count, Episode, Group, Observation, Observations, Rule, sweep};
+use alerts::{Episode, Group, Kind, Observation, Observations, Rule, sweep_from};
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
-use datafusion::common::{DataFusionError, ScalarValue};
-use datafusion::logical_expr::{Expr, cast, ident, lit};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use datafusion::common::DataFusionError;
+use datafusion::logical_expr::ident;
 use datafusion::prelude::DataFrame;
 use finding::{FindingKey, Label, VersionHash};
 use futures::StreamExt;
-use lake::schema::timestamp;
 
 use crate::mistake::QueryError;
+use crate::params::Value;
 use crate::session::Session;
+
+pub(crate) use measured::lists;
+pub(crate) use scope::{Extent, Values, touched};
 
 /// A group that fires and its episodes, in order of time.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,29 +33,76 @@ pub struct Fired {
     pub episodes: Vec<Episode>,
 }
 
-/// All episodes of a rule over everything that the session sees, groups in order of their values.
+/// All episodes of a rule over everything that the session sees, groups in order of their values. `as_of` (UTC microseconds)
+/// is when it is asked: silence lasts until then, and `$as_of` of a query is that.
 ///
-/// Rows without an event time, or with a null among the values that name their group, belong to no group. The rule must
-/// have passed [`check`](crate::rules::check).
-pub async fn evaluate(session: &Session, rule: &Rule) -> Result<Vec<Fired>, QueryError> {
-    let plan = session.plan(&rule.sql, &BTreeMap::new()).await?;
-    let frame = DataFrame::new(session.context().state(), plan);
-    run(frame, rule)
+/// Rows without an event time belong to no group, nor do those with a null among the values that name their group, unless the
+/// rule keeps them. The rule must have passed [`check`](crate::rules::check).
+pub async fn evaluate(
+    session: &Session,
+    rule: &Rule,
+    as_of: i64,
+) -> Result<Vec<Fired>, QueryError> {
+    let frame = select(session, rule, as_of).await?;
+    let rows = async {
+        let rows = measured::measured(frame, rule)?;
+        prune::hopeless(rows, rule).await
+    };
+    let swept = async { sorted_and_swept(rows.await?, rule, as_of, None).await };
+    swept
         .await
         .map_err(|error| session.mistake(&error, &rule.sql))
 }
 
-async fn run(frame: DataFrame, rule: &Rule) -> Result<Vec<Fired>, DataFusionError> {
-    let rows = measured(frame, rule)?;
-    let rows = prune::hopeless(rows, rule).await?;
+/// The episodes of some groups alone, each within its extent: nothing is said of other groups and times.
+pub(crate) async fn evaluate_within(
+    session: &Session,
+    rule: &Rule,
+    as_of: i64,
+    extents: &BTreeMap<Values, Extent>,
+) -> Result<Vec<Fired>, QueryError> {
+    let frame = select(session, rule, as_of).await?;
+    let swept = async {
+        let rows = scope::within(measured::measured(frame, rule)?, rule, extents)?;
+        sorted_and_swept(rows, rule, as_of, Some(extents)).await
+    };
+    swept
+        .await
+        .map_err(|error| session.mistake(&error, &rule.sql))
+}
+
+/// The rule's own rows.
+pub(crate) async fn select(
+    session: &Session,
+    rule: &Rule,
+    as_of: i64,
+) -> Result<DataFrame, QueryError> {
+    let mut values = BTreeMap::new();
+    if rule.kind == Kind::Query {
+        values.insert("as_of".to_owned(), Value::Timestamp(as_of));
+    }
+    let plan = session.plan(&rule.sql, &values).await?;
+    Ok(DataFrame::new(session.context().state(), plan))
+}
+
+async fn sorted_and_swept(
+    rows: DataFrame,
+    rule: &Rule,
+    as_of: i64,
+    extents: Option<&BTreeMap<Values, Extent>>,
+) -> Result<Vec<Fired>, DataFusionError> {
     let order = groups(rule)
         .chain(["event_time".to_owned()])
         .map(|name| ident(name).sort(true, true));
     let mut stream = rows.sort(order.collect())?.execute_stream().await?;
     let mut sweeper = Sweeper {
         rule,
+        as_of,
+        extents,
+        extent: Some(Extent::ALL),
         group: Vec::new(),
         rows: Observations::new(),
+        nth: 0,
         fired: Vec::new(),
     };
     while let Some(batch) = stream.next().await {
@@ -58,60 +110,6 @@ async fn run(frame: DataFrame, rule: &Rule) -> Result<Vec<Fired>, DataFusionErro
     }
     sweeper.close();
     Ok(sweeper.fired)
-}
-
-/// The rows that count, with no more columns than are needed: the group's values as text under [`groups`], then those of
-/// [`Columns`].
-fn measured(frame: DataFrame, rule: &Rule) -> Result<DataFrame, DataFusionError> {
-    let mut needed = ident("event_time").is_not_null();
-    for name in &rule.group_by {
-        needed = needed.and(ident(name).is_not_null());
-    }
-    // Versions through Security Hub have no version_id; backfilled ones no increase.
-    needed = match &rule.count {
-        Count::Findings | Count::Distinct(_) => needed,
-        Count::Versions => needed.and(ident("version_id").is_not_null()),
-        Count::Occurrences => needed
-            .and(ident("version_id").is_not_null())
-            .and(ident("increase").is_not_null()),
-    };
-    let has = |name: &str| frame.schema().has_column_with_unqualified_name(name);
-    let or_null = |name: &str, kind: DataType| {
-        if has(name) {
-            cast(ident(name), kind)
-        } else {
-            cast(lit(ScalarValue::Null), kind)
-        }
-    };
-    let text = |name: &str| cast(ident(name), DataType::Utf8).alias(name);
-    let mut columns: Vec<Expr> = rule
-        .group_by
-        .iter()
-        .zip(groups(rule))
-        .map(|(name, group)| cast(ident(name), DataType::Utf8).alias(group))
-        .collect();
-    columns.push(cast(ident("event_time"), timestamp()).alias("event_time"));
-    columns.extend(["account_id", "region", "finding_id"].map(text));
-    let version = match rule.count {
-        Count::Versions | Count::Occurrences => cast(ident("version_id"), DataType::Utf8),
-        _ => cast(lit(ScalarValue::Null), DataType::Utf8),
-    };
-    let increase = match rule.count {
-        Count::Occurrences => cast(ident("increase"), DataType::Int64),
-        _ => lit(0_i64),
-    };
-    let value = match &rule.count {
-        Count::Distinct(column) => cast(ident(column), DataType::Utf8),
-        _ => cast(lit(ScalarValue::Null), DataType::Utf8),
-    };
-    columns.extend([
-        version.alias("version_id"),
-        increase.alias("increase"),
-        value.alias("value"),
-    ]);
-    columns.push(or_null("severity", DataType::Float64).alias("severity"));
-    columns.push(or_null("severity_label", DataType::Utf8).alias("severity_label"));
-    frame.filter(needed)?.select(columns)
 }
 
 /// What the group's columns are called from here on: the rule's own names could be any.
@@ -122,41 +120,51 @@ fn groups(rule: &Rule) -> impl Iterator<Item = String> {
 /// Gathers the rows of one group after the other.
 struct Sweeper<'a> {
     rule: &'a Rule,
-    group: Vec<String>,
+    as_of: i64,
+    extents: Option<&'a BTreeMap<Values, Extent>>,
+    /// Of the present group; `None` where nothing is asked of it.
+    extent: Option<Extent>,
+    group: Values,
     rows: Observations,
+    /// How many rows there were.
+    nth: u128,
     fired: Vec<Fired>,
 }
 
 impl Sweeper<'_> {
     fn take(&mut self, batch: &RecordBatch) -> Result<(), DataFusionError> {
-        let columns = Columns::of(batch, self.rule.group_by.len())?;
+        let columns = Columns::of(batch, self.rule)?;
+        let back = self.rule.terms().back();
         for row in 0..batch.num_rows() {
-            if !columns
-                .groups
-                .iter()
-                .map(|group| group.value(row))
-                .eq(self.group.iter().map(String::as_str))
-            {
+            let of = |at: usize| value(columns.groups[at], row);
+            let same = self.group.len() == columns.groups.len()
+                && (self.group.iter().enumerate()).all(|(at, known)| known.as_deref() == of(at));
+            if !same || self.nth == 0 {
                 self.close();
-                self.group = columns
-                    .groups
-                    .iter()
-                    .map(|group| group.value(row).to_owned())
+                self.group = (0..columns.groups.len())
+                    .map(|at| of(at).map(str::to_owned))
                     .collect();
+                if let Some(extents) = self.extents {
+                    self.extent = extents.get(&self.group).copied();
+                }
             }
-            self.rows.push(&columns.observation(row));
+            self.nth += 1;
+            let time = columns.event_time.value(row);
+            if self.extent.is_some_and(|extent| extent.reads(time, back)) {
+                self.rows.push(&columns.observation(row, self.nth));
+            }
         }
         Ok(())
     }
 
     fn close(&mut self) {
-        if self.rows.is_empty() {
+        let (Some(extent), false) = (self.extent, self.rows.is_empty()) else {
             return;
-        }
-        let episodes = sweep(&self.rule.terms(), &mut self.rows);
+        };
+        let episodes = sweep_from(&self.rule.terms(), &mut self.rows, self.as_of, extent.from);
         self.rows.clear();
         if !episodes.is_empty() {
-            let values = std::mem::take(&mut self.group).into_iter().map(Some);
+            let values = std::mem::take(&mut self.group);
             self.fired.push(Fired {
                 group: self.rule.group_by.iter().cloned().zip(values).collect(),
                 episodes,
@@ -167,8 +175,13 @@ impl Sweeper<'_> {
 
 type Text = arrow::array::StringArray;
 
-/// The columns of [`measured`], typed.
+fn value(column: &Text, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+/// The columns of [`measured::measured`], typed.
 struct Columns<'a> {
+    rule: &'a Rule,
     groups: Vec<&'a Text>,
     event_time: &'a arrow::array::TimestampMicrosecondArray,
     account_id: &'a Text,
@@ -177,21 +190,24 @@ struct Columns<'a> {
     version_id: &'a Text,
     increase: &'a arrow::array::Int64Array,
     value: &'a Text,
+    number: &'a arrow::array::Float64Array,
+    step: &'a Text,
     severity: &'a arrow::array::Float64Array,
     severity_label: &'a Text,
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &'a RecordBatch, groups: usize) -> Result<Columns<'a>, DataFusionError> {
+    fn of(batch: &'a RecordBatch, rule: &'a Rule) -> Result<Columns<'a>, DataFusionError> {
         let text = |at: usize| {
             let column = batch.column(at).as_string_opt::<i32>();
             column.ok_or_else(|| {
                 DataFusionError::Internal(format!("column {at} of a rule's rows is no text"))
             })
         };
-        let first = groups;
+        let first = rule.group_by.len();
         Ok(Columns {
-            groups: (0..groups).map(text).collect::<Result<_, _>>()?,
+            rule,
+            groups: (0..first).map(text).collect::<Result<_, _>>()?,
             event_time: batch
                 .column(first)
                 .as_primitive::<TimestampMicrosecondType>(),
@@ -201,12 +217,15 @@ impl<'a> Columns<'a> {
             version_id: text(first + 4)?,
             increase: batch.column(first + 5).as_primitive::<Int64Type>(),
             value: text(first + 6)?,
-            severity: batch.column(first + 7).as_primitive::<Float64Type>(),
-            severity_label: text(first + 8)?,
+            number: batch.column(first + 7).as_primitive::<Float64Type>(),
+            step: text(first + 8)?,
+            severity: batch.column(first + 9).as_primitive::<Float64Type>(),
+            severity_label: text(first + 10)?,
         })
     }
 
-    fn observation(&self, row: usize) -> Observation<'a> {
+    /// `nth` sets the rows of a query apart, which need not be of a finding.
+    fn observation(&self, row: usize, nth: u128) -> Observation<'a> {
         let (account_id, region, finding_id) = (
             self.account_id.value(row),
             self.region.value(row),
@@ -214,6 +233,7 @@ impl<'a> Columns<'a> {
         );
         let finding = FindingKey::of(account_id, region, finding_id);
         let version = match self.version_id.is_valid(row) {
+            _ if self.rule.kind == Kind::Query => VersionHash(nth),
             // The same 128 bits of SHA-256, over one part.
             true => VersionHash(FindingKey::of(self.version_id.value(row), "", "").0),
             false => VersionHash(finding.0),
@@ -223,22 +243,28 @@ impl<'a> Columns<'a> {
             .is_valid(row)
             .then(|| self.severity.value(row))
             .and_then(Label::of);
-        let word = || {
-            self.severity_label
-                .is_valid(row)
-                .then(|| self.severity_label.value(row))
-                .and_then(Label::from_word)
-        };
+        let word = || value(self.severity_label, row).and_then(Label::from_word);
         Observation {
             event_time: self.event_time.value(row),
             finding,
             version,
             increase: self.increase.value(row),
-            value: self.value.is_valid(row).then(|| self.value.value(row)),
+            value: value(self.value, row),
+            number: self.number.is_valid(row).then(|| self.number.value(row)),
+            step: self.step(row),
             account_id,
             region,
             finding_id,
             severity: severity.or_else(word),
         }
+    }
+
+    fn step(&self, row: usize) -> u8 {
+        let (Kind::Sequence { steps, .. }, Some(name)) = (&self.rule.kind, value(self.step, row))
+        else {
+            return 0;
+        };
+        let place = steps.iter().position(|step| step.name == name);
+        place.map_or(u8::MAX, |place| place as u8)
     }
 }

@@ -10,7 +10,7 @@ use alerts::{Rule, RuleError};
 
 use crate::script::{Kind, Library};
 
-pub use check::check;
+pub use check::{check, checked};
 
 /// A rule's file and what it says.
 #[derive(Debug, Clone)]

@@ -126,7 +126,7 @@ async fn measure(session: &Session, rule: &Rule) -> Result<Vec<Fired>, String> {
     rules::check(session, rule)
         .await
         .map_err(|error| error.to_string())?;
-    evaluate(session, rule)
+    evaluate(session, rule, i64::MAX)
         .await
         .map_err(|error| error.to_string())
 }

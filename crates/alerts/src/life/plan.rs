@@ -245,7 +245,7 @@ impl Describe<'_> {
             accounts: episode.accounts.clone(),
             regions: episode.regions.clone(),
             max_severity: episode.max_severity,
-            sql: evidence_sql(self.rule, self.group, &episode.spans),
+            sql: evidence_sql(self.rule, self.group, episode, self.now),
             historic: episode.last_match < self.now.saturating_sub(self.max_age),
             actor: ACTOR.to_owned(),
             reason,

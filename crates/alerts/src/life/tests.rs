@@ -45,9 +45,11 @@ fn episodes(rule: &Rule, rows: &[(i64, u8)]) -> Vec<Episode> {
             region: "eu-west-1",
             finding_id: &format!("f{finding}"),
             severity: Label::of(f64::from(finding % 10)),
+            number: None,
+            step: 0,
         });
     }
-    sweep(&rule.terms(), &mut observations)
+    sweep(&rule.terms(), &mut observations, i64::MAX)
 }
 
 /// A log, and what is planned for it when rows are seen.
@@ -233,9 +235,11 @@ fn a_large_alert_names_the_first_findings_and_counts_all() {
                 region: "r",
                 finding_id: &format!("{n:04}"),
                 severity: None,
+                number: None,
+                step: 0,
             });
         }
-        let episodes = sweep(&life.rule.terms(), &mut rows);
+        let episodes = sweep(&life.rule.terms(), &mut rows, i64::MAX);
         let planned = life.plan(&episodes);
         told += planned
             .iter()

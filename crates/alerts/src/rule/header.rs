@@ -6,9 +6,9 @@ use serde_saphyr::DuplicateKeyPolicy;
 use crate::clean;
 use crate::rule::file::{Place, Reader};
 use crate::rule::yaml::{Fields, Yaml, did_you_mean, one_line, spot};
-use crate::rule::{Count, Period, Rule};
+use crate::rule::{Bounds, Count, Period, Rule};
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 26] = [
     "title",
     "description",
     "severity",
@@ -24,9 +24,19 @@ const FIELDS: [&str; 15] = [
     "owner",
     "references",
     "false_positives",
+    "null_groups",
+    "resolve_after",
+    "term",
+    "lookback",
+    "min_history",
+    "baseline",
+    "factor",
+    "season",
+    "steps",
+    "ordered",
+    "condition",
 ];
 const SEVERITIES: [&str; 5] = ["informational", "low", "medium", "high", "critical"];
-const LATER_KINDS: [&str; 4] = ["new_terms", "rate", "sequence", "query"];
 
 /// The rule that a header describes, its SQL still empty. `None` where there is a mistake; there may be mistakes even so.
 pub(super) fn read(reader: &mut Reader, id: &str, yaml: &str, start: Place) -> Option<Rule> {
@@ -69,14 +79,23 @@ pub(super) fn read(reader: &mut Reader, id: &str, yaml: &str, start: Place) -> O
 }
 
 /// The fields as found, known ones only.
-struct Header<'a> {
+pub(super) struct Header<'a> {
     id: &'a str,
-    start: Place,
-    fields: Vec<(String, Place, Yaml)>,
+    pub(super) start: Place,
+    pub(super) fields: Vec<(String, Place, Yaml)>,
 }
 
 impl Header<'_> {
-    fn get(&self, field: &str) -> Option<(Place, &Yaml)> {
+    /// For a mapping within the header that starts at `start`.
+    pub(super) fn within(start: Place) -> Header<'static> {
+        Header {
+            id: "",
+            start,
+            fields: Vec::new(),
+        }
+    }
+
+    pub(super) fn get(&self, field: &str) -> Option<(Place, &Yaml)> {
         self.fields
             .iter()
             .find(|(name, ..)| name == field)
@@ -86,58 +105,87 @@ impl Header<'_> {
 
 impl Reader {
     fn rule(&mut self, header: Header<'_>) -> Option<Rule> {
-        let kind = self.kind(&header);
         let title = self
             .text(&header, "title")
             .or_else(|| self.missing(&header, "title", "give the alert a name"));
         let description = self.text(&header, "description").unwrap_or_default();
         let severity = self.severity(&header);
         let group_by = self.group_by(&header);
-        let count = self.count(&header);
-        let threshold = self.threshold(&header);
-        let window = self
-            .period(&header, "window")
-            .or_else(|| self.missing(&header, "window", "for example `window: 10m`"));
+        let judged = self.judged(&header);
         let suppress_for = self.period(&header, "suppress_for");
-        let enabled = match header.get("enabled") {
-            None => true,
-            Some((_, Yaml::Bool(enabled))) => *enabled,
-            Some((at, _)) => self
-                .mistake(at, "enabled: must be true or false")
-                .unwrap_or(true),
+        let resolve_after = self.period(&header, "resolve_after");
+        let enabled = self.flag(&header, "enabled").unwrap_or(true);
+        let null_groups = match header.get("null_groups") {
+            None => false,
+            Some((at, Yaml::Text(word))) => match word.as_str() {
+                "keep" => true,
+                "drop" => false,
+                other => {
+                    let hint = did_you_mean(other, &["keep", "drop"]);
+                    let other = clean(other, 40);
+                    self.note(
+                        at,
+                        format!("null_groups: `{other}` is neither keep nor drop{hint}"),
+                    );
+                    false
+                }
+            },
+            Some((at, other)) => {
+                let name = other.name();
+                self.note(at, format!("null_groups: must be keep or drop, not {name}"));
+                false
+            }
         };
-        let rule = Rule {
+        let tags = self.list(&header, "tags").unwrap_or_default();
+        let runbook = self.text(&header, "runbook");
+        let owner = self.text(&header, "owner");
+        let references = self.list(&header, "references").unwrap_or_default();
+        let false_positives = self.list(&header, "false_positives").unwrap_or_default();
+        let judged = judged?;
+        Some(Rule {
             id: header.id.to_owned(),
             description,
-            tags: self.list(&header, "tags").unwrap_or_default(),
+            tags,
             enabled,
-            runbook: self.text(&header, "runbook"),
-            owner: self.text(&header, "owner"),
-            references: self.list(&header, "references").unwrap_or_default(),
-            false_positives: self.list(&header, "false_positives").unwrap_or_default(),
-            suppress_for: suppress_for.or_else(|| window.clone())?,
+            runbook,
+            owner,
+            references,
+            false_positives,
+            null_groups,
+            resolve_after,
+            suppress_for: suppress_for.unwrap_or_else(|| judged.window.clone()),
             title: title?,
             severity: severity?,
             group_by: group_by?,
-            count: count?,
-            threshold: threshold?,
-            window: window?,
+            kind: judged.kind,
+            count: judged.count,
+            threshold: judged.bounds.least(),
+            bounds: judged.bounds,
+            window: judged.window,
+            lists: Vec::new(),
             sql: String::new(),
             sql_line: 0,
             sql_column: 0,
-        };
-        kind.then_some(rule)
+        })
+    }
+
+    /// True or false.
+    pub(super) fn flag(&mut self, header: &Header<'_>, field: &str) -> Option<bool> {
+        match header.get(field)? {
+            (_, Yaml::Bool(flag)) => Some(*flag),
+            (at, _) => self.mistake(at, format!("{field}: must be true or false")),
+        }
     }
 
     /// Complains unless the field is there, in which case its own mistake has been told.
-    fn missing<T>(&mut self, header: &Header<'_>, field: &str, hint: &str) -> Option<T> {
+    pub(super) fn missing<T>(&mut self, header: &Header<'_>, field: &str, hint: &str) -> Option<T> {
         match header.get(field) {
             Some(_) => None,
             None => self.mistake(header.start, format!("{field}: missing; {hint}")),
         }
     }
 
-    fn text(&mut self, header: &Header<'_>, field: &str) -> Option<String> {
+    pub(super) fn text(&mut self, header: &Header<'_>, field: &str) -> Option<String> {
         let (at, value) = header.get(field)?;
         match value {
             Yaml::Text(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
@@ -145,14 +193,14 @@ impl Reader {
             Yaml::Bool(_) | Yaml::Whole(_) | Yaml::Number(_) => {
                 self.mistake(at, format!("{field}: must be text; put it in quotes"))
             }
-            Yaml::List(_) | Yaml::Map => {
+            Yaml::List(_) | Yaml::Map(_) => {
                 self.mistake(at, format!("{field}: must be text, not {}", value.name()))
             }
         }
     }
 
     /// A list of texts, or one text.
-    fn list(&mut self, header: &Header<'_>, field: &str) -> Option<Vec<String>> {
+    pub(super) fn list(&mut self, header: &Header<'_>, field: &str) -> Option<Vec<String>> {
         Some(
             self.places(header, field)?
                 .into_iter()
@@ -161,7 +209,11 @@ impl Reader {
         )
     }
 
-    fn places(&mut self, header: &Header<'_>, field: &str) -> Option<Vec<(Place, String)>> {
+    pub(super) fn places(
+        &mut self,
+        header: &Header<'_>,
+        field: &str,
+    ) -> Option<Vec<(Place, String)>> {
         let (at, value) = header.get(field)?;
         let Yaml::List(items) = value else {
             return self.text(header, field).map(|text| vec![(at, text)]);
@@ -181,26 +233,6 @@ impl Reader {
             }
         }
         (texts.len() == items.len()).then_some(texts)
-    }
-
-    fn kind(&mut self, header: &Header<'_>) -> bool {
-        let Some((at, _)) = header.get("kind") else {
-            return true;
-        };
-        let Some(kind) = self.text(header, "kind") else {
-            return false;
-        };
-        if LATER_KINDS.contains(&kind.as_str()) {
-            let later = "arrives later; only threshold rules run in this version";
-            self.note(at, format!("kind: `{kind}` {later}"));
-        } else if kind != "threshold" {
-            let hint = did_you_mean(&kind, &["threshold"]);
-            self.note(
-                at,
-                format!("kind: there is no kind `{}`{hint}", clean(&kind, 40)),
-            );
-        }
-        kind == "threshold"
     }
 
     fn severity(&mut self, header: &Header<'_>) -> Option<Label> {
@@ -246,69 +278,43 @@ impl Reader {
         Some(columns.into_iter().map(|(_, column)| column).collect())
     }
 
-    fn count(&mut self, header: &Header<'_>) -> Option<Count> {
+    pub(super) fn count(&mut self, header: &Header<'_>) -> Option<Count> {
         let Some((at, _)) = header.get("count") else {
             return Some(Count::Findings);
         };
         let text = self.text(header, "count")?;
-        let units = "the units are findings, occurrences, versions and distinct(<column>)";
-        let distinct = text.strip_prefix("distinct").map(str::trim_start);
-        if let Some(column) = distinct.filter(|rest| rest.is_empty() || rest.starts_with('(')) {
-            let column = column
-                .strip_prefix('(')
-                .and_then(|rest| rest.strip_suffix(')'))
-                .map(str::trim);
-            return match column {
-                Some(column) if !column.is_empty() && !column.contains(['(', ')', ',']) => {
-                    Some(Count::Distinct(column.to_owned()))
-                }
-                _ => self.mistake(
-                    at,
-                    "count: distinct needs one column: `distinct(account_id)`",
-                ),
-            };
-        }
-        match text.as_str() {
-            "findings" => Some(Count::Findings),
-            "occurrences" => Some(Count::Occurrences),
-            "versions" => Some(Count::Versions),
-            other => {
-                let hint = did_you_mean(
-                    other,
-                    &["findings", "occurrences", "versions", "distinct(...)"],
-                );
-                self.mistake(
-                    at,
-                    format!("count: `{}` is none; {units}{hint}", clean(other, 60)),
-                )
+        Count::parse(&text).map_or_else(|error| self.mistake(at, format!("count: {error}")), Some)
+    }
+
+    /// Which counts make a match.
+    pub(super) fn bounds(&mut self, header: &Header<'_>, count: &Count) -> Option<Bounds> {
+        let (at, value) = header.get("threshold")?;
+        let bounds = match value {
+            Yaml::Whole(number) if (1..=i128::from(i64::MAX)).contains(number) => {
+                Ok(Bounds::at_least(*number as u64))
             }
-        }
-    }
-
-    fn threshold(&mut self, header: &Header<'_>) -> Option<u64> {
-        let Some((at, value)) = header.get("threshold") else {
-            return self.missing(header, "threshold", "for example `threshold: 10`");
+            Yaml::Whole(number) if count.is_whole() => {
+                Err(format!("must be at least 1 and fit 63 bits, not {number}"))
+            }
+            Yaml::Whole(number) => Bounds::parse(&number.to_string()),
+            Yaml::Number(number) => Bounds::parse(&number.to_string()),
+            Yaml::Text(text) => Bounds::parse(text),
+            other => Err(format!(
+                "must be a whole number from 1, not {}",
+                other.name()
+            )),
         };
-        match value {
-            Yaml::Whole(number) => (u64::try_from(*number).ok())
-                .filter(|number| (1..=i64::MAX as u64).contains(number))
-                .or_else(|| {
-                    self.mistake(
-                        at,
-                        format!("threshold: must be at least 1 and fit 63 bits, not {number}"),
-                    )
-                }),
-            other => self.mistake(
-                at,
-                format!(
-                    "threshold: must be a whole number from 1, not {}",
-                    other.name()
-                ),
-            ),
-        }
+        let bounds = bounds.and_then(|bounds| match count.is_whole() {
+            true => bounds.whole(),
+            false => Ok(bounds),
+        });
+        bounds.map_or_else(
+            |error| self.mistake(at, format!("threshold: {error}")),
+            Some,
+        )
     }
 
-    fn period(&mut self, header: &Header<'_>, field: &str) -> Option<Period> {
+    pub(super) fn period(&mut self, header: &Header<'_>, field: &str) -> Option<Period> {
         let (at, value) = header.get(field)?;
         if let Yaml::Whole(number) = value {
             return self.mistake(

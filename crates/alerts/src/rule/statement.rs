@@ -36,6 +36,27 @@ pub(super) fn normal(sql: &str) -> String {
     normal
 }
 
+/// The SQL with a placeholder (`$name`) replaced, outside quotes and comments.
+pub(crate) fn with_time(sql: &str, placeholder: &str, instead: &str) -> String {
+    let name = placeholder.trim_start_matches('$');
+    let all = stretches(sql).all;
+    let mut replaced = String::with_capacity(sql.len());
+    let mut rest = &all[..];
+    while let [(_, kind, text), after @ ..] = rest {
+        match (text, after.first()) {
+            (&"$", Some((_, Kind::Other, word))) if *kind == Kind::Other && *word == name => {
+                replaced.push_str(instead);
+                rest = &after[1..];
+            }
+            _ => {
+                replaced.push_str(text);
+                rest = after;
+            }
+        }
+    }
+    replaced
+}
+
 /// Cuts SQL by the lexical rules of DataFusion's generic dialect: `'..'`, `".."` and `` `..` `` with doubled quotes,
 /// `E'..'` with backslashes, `$tag$..$tag$`, `--` to the end of the line, `/* .. */` nested.
 pub(super) fn stretches(sql: &str) -> Stretches<'_> {

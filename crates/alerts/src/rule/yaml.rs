@@ -9,8 +9,8 @@ use serde_saphyr::{Location, Spanned};
 use crate::clean;
 use crate::rule::file::Place;
 
-/// A value of the header. Nothing in it nests deeper than a list of texts.
-#[derive(Debug)]
+/// A value of the header.
+#[derive(Debug, Clone)]
 pub(super) enum Yaml {
     Null,
     Bool(bool),
@@ -18,7 +18,8 @@ pub(super) enum Yaml {
     Number(f64),
     Text(String),
     List(Vec<Spanned<Yaml>>),
-    Map,
+    /// Keys in the order of the file.
+    Map(Vec<(Spanned<Yaml>, Spanned<Yaml>)>),
 }
 
 /// The top level: keys and values in the order of the file, keys that come twice included.
@@ -34,7 +35,7 @@ impl Yaml {
             Yaml::Number(value) => format!("{value}"),
             Yaml::Text(text) => format!("the text `{}`", clean(text, 40)),
             Yaml::List(_) => "a list".to_owned(),
-            Yaml::Map => "a mapping".to_owned(),
+            Yaml::Map(_) => "a mapping".to_owned(),
         }
     }
 }
@@ -134,8 +135,11 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Yaml, A::Error> {
-        while entries.next_entry::<Yaml, Yaml>()?.is_some() {}
-        Ok(Yaml::Map)
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Yaml::Map(map))
     }
 }
 

@@ -28,7 +28,7 @@ const SEED: RandomState = RandomState::with_seed(7);
 
 /// The rows without those of groups that cannot reach the threshold.
 pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, DataFusionError> {
-    if rule.threshold <= 1 || rule.group_by.is_empty() {
+    if rule.threshold <= 1 || rule.group_by.is_empty() || !rule.count.is_whole() {
         return Ok(rows);
     }
     let keys: Vec<_> = groups(rule).map(ident).collect();
@@ -64,11 +64,17 @@ pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, 
 }
 
 fn buckets(keys: &[ArrayRef], rows: usize) -> Result<impl Iterator<Item = usize>, DataFusionError> {
-    let mut hashes = vec![0_u64; rows];
-    create_hashes(keys, &SEED, &mut hashes)?;
+    let hashes = hashes(keys, rows)?;
     Ok(hashes
         .into_iter()
         .map(|hash| (hash as usize) & (BUCKETS - 1)))
+}
+
+/// A hash of each row of the keys, the same on every pass.
+pub(super) fn hashes(keys: &[ArrayRef], rows: usize) -> Result<Vec<u64>, DataFusionError> {
+    let mut hashes = vec![0_u64; rows];
+    create_hashes(keys, &SEED, &mut hashes)?;
+    Ok(hashes)
 }
 
 /// Whether the bucket of a group holds enough.

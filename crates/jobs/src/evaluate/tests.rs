@@ -112,6 +112,7 @@ fn episodes(versions: &[Version], rule: &Rule) -> Vec<Told> {
         evaluate(
             &over(vec![rows(first, SECOND), rows(second, SECOND)]).await,
             rule,
+            i64::MAX,
         )
         .await
         .unwrap()

@@ -1,15 +1,17 @@
-//! What the SELECT of a threshold rule may do: filter, project and unnest versions of findings, and nothing that would make
-//! the answer depend on when or over what it is asked.
+//! What the SELECT of a rule may do: filter, project and unnest versions of findings, and nothing that would make the answer
+//! depend on when or over what it is asked. A query may ask anything that only reads.
 
 use std::collections::BTreeMap;
 
-use alerts::{Count, Mistake, Rule, RuleError};
+use alerts::{Count, Kind, Mistake, Rule, RuleError};
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
+use crate::evaluate::lists;
 use crate::mistake::{Place, QueryError, Words, closest};
+use crate::params::Value;
 use crate::session::Session;
 
 /// Tables whose rows are versions of findings and never change.
@@ -20,6 +22,11 @@ const ACCOUNT_COLUMNS: [&str; 2] = ["account_name", "ou"];
 
 /// Plans the SELECT of a rule and says all that keeps it from being evaluated exactly, with places in the rule's file.
 pub async fn check(session: &Session, rule: &Rule) -> Result<(), RuleError> {
+    checked(session, rule).await.map(|_| ())
+}
+
+/// As [`check`], and answers with the rule and what only a plan tells of it: which of its columns are lists.
+pub async fn checked(session: &Session, rule: &Rule) -> Result<Rule, RuleError> {
     let mut report = Report {
         rule,
         words: Words::of(&rule.sql),
@@ -29,12 +36,18 @@ pub async fn check(session: &Session, rule: &Rule) -> Result<(), RuleError> {
     let shallow = session
         .shallow()
         .map_err(|error| report.alone(QueryError::of(&error, &rule.sql, session.names())))?;
+    let mut values = BTreeMap::new();
+    if rule.kind == Kind::Query {
+        values.insert("as_of".to_owned(), Value::Timestamp(0));
+    }
     let plan = shallow
-        .plan(&rule.sql, &BTreeMap::new())
+        .plan(&rule.sql, &values)
         .await
         .map_err(|error| report.alone(error))?;
     let walk = plan.apply(|node| {
-        report.node(node);
+        if rule.kind != Kind::Query {
+            report.node(node);
+        }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 report.expression(expr);
@@ -49,7 +62,10 @@ pub async fn check(session: &Session, rule: &Rule) -> Result<(), RuleError> {
     report.mistakes.sort();
     report.mistakes.dedup();
     match report.mistakes.is_empty() {
-        true => Ok(()),
+        true => Ok(Rule {
+            lists: lists(plan.schema(), rule),
+            ..rule.clone()
+        }),
         false => Err(RuleError {
             rule: rule.id.clone(),
             mistakes: report.mistakes,
@@ -151,6 +167,7 @@ impl Report<'_> {
     }
 
     fn expression(&mut self, expr: &Expr) {
+        let query = self.rule.kind == Kind::Query;
         match expr {
             Expr::ScalarFunction(call) => {
                 let name = call.name();
@@ -160,15 +177,17 @@ impl Report<'_> {
                         name,
                         format!("{name}() gives another answer each time it is asked"),
                     ),
+                    Volatility::Stable if name.starts_with("account_") && query => {}
                     Volatility::Stable if name.starts_with("account_") => {
                         self.at_word(name, format!("{name}() changes with the next sync; leave names to routes and wording"));
                     }
                     Volatility::Stable => {
                         self.at_word(
                             name,
-                            format!(
-                                "{name}() depends on when it is asked: the window is in event time"
-                            ),
+                            match query {
+                                true => format!("{name}() is not known when the past is asked; use $as_of"),
+                                false => format!("{name}() depends on when it is asked: the window is in event time"),
+                            },
                         );
                     }
                 }
@@ -176,7 +195,9 @@ impl Report<'_> {
             Expr::ScalarSubquery(_)
             | Expr::InSubquery(_)
             | Expr::Exists(_)
-            | Expr::SetComparison(_) => {
+            | Expr::SetComparison(_)
+                if !query =>
+            {
                 let inner = self.words.nth("SELECT", 1).or(self.words.find("SELECT"));
                 self.at(
                     inner,
@@ -189,18 +210,36 @@ impl Report<'_> {
 
     /// The columns that the sweep needs.
     fn columns(&mut self, schema: &DFSchema) {
-        let mut needed = vec!["account_id", "region", "finding_id", "event_time"];
-        match self.rule.count {
-            Count::Findings | Count::Distinct(_) => {}
-            Count::Versions => needed.push("version_id"),
-            Count::Occurrences => needed.extend(["version_id", "increase"]),
+        let mut needed = match self.rule.kind {
+            Kind::Query => vec!["event_time"],
+            _ => vec!["account_id", "region", "finding_id", "event_time"],
+        };
+        let counts: Vec<Count> = self.rule.counts().cloned().collect();
+        let counts_by = |name: &str| match name {
+            "version_id" => counts.iter().find(|count| {
+                !count.is_whole() || matches!(count, Count::Versions | Count::Occurrences)
+            }),
+            _ => counts.iter().find(|count| **count == Count::Occurrences),
+        };
+        needed.extend(
+            ["version_id", "increase"]
+                .into_iter()
+                .filter(|name| counts_by(name).is_some()),
+        );
+        if let Kind::Sequence { .. } = self.rule.kind {
+            needed.push("step");
         }
         for name in needed {
             match schema.field_with_unqualified_name(name) {
                 Err(_) => {
                     let why = match name {
                         "version_id" | "increase" => {
-                            format!("count: {} needs it; observations has it", self.rule.count)
+                            let count = counts_by(name).map_or(String::new(), Count::to_string);
+                            format!("count: {count} needs it; observations has it")
+                        }
+                        "step" => "it names the step of each row".to_owned(),
+                        _ if self.rule.kind == Kind::Query => {
+                            "it says when the row happened".to_owned()
                         }
                         _ => "every rule needs it".to_owned(),
                     };
@@ -221,33 +260,44 @@ impl Report<'_> {
                 Ok(_) => {}
             }
         }
-        let counted = match &self.rule.count {
-            Count::Distinct(column) => Some(("count", column)),
-            _ => None,
-        };
-        for (role, name) in self
-            .rule
-            .group_by
-            .iter()
-            .map(|name| ("group_by", name))
-            .chain(counted)
-        {
-            self.key(schema, role, name);
+        for name in &self.rule.group_by {
+            self.key(schema, "group_by", name);
+        }
+        for count in &counts {
+            let role = match self.rule.kind {
+                Kind::NewTerms { .. } => "term",
+                _ => "count",
+            };
+            for name in count.columns() {
+                self.key(schema, role, name);
+                let numeric = schema
+                    .field_with_unqualified_name(name)
+                    .is_ok_and(|field| field.data_type().is_numeric());
+                if !count.is_whole() && !numeric {
+                    self.at(
+                        self.words.find("SELECT"),
+                        format!("count: {count} needs a column of numbers"),
+                    );
+                }
+            }
         }
     }
 
     /// A column that is grouped by or whose values are counted.
     fn key(&mut self, schema: &DFSchema, role: &str, name: &str) {
         let select = self.words.find("SELECT");
-        if is_account_column(name) {
+        if is_account_column(name) && self.rule.kind != Kind::Query {
             return self.at(
                 select,
                 format!("{role}: {name} changes with the next sync; use account_id"),
             );
         }
         match schema.field_with_unqualified_name(name) {
-            Ok(field) if field.data_type().is_nested() => {
-                self.at(select, format!("{role}: {name} is a list; unnest it in the SELECT, or use observations for addresses"));
+            Ok(field) if field.data_type().is_nested() && !is_list_of_plain(field.data_type()) => {
+                self.at(
+                    select,
+                    format!("{role}: {name} is made of parts; select the part that is meant"),
+                );
             }
             Ok(_) => {}
             Err(_) => {
@@ -315,4 +365,11 @@ fn in_file(rule: &Rule, place: Option<Place>) -> (usize, usize) {
 
 fn is_account_column(name: &str) -> bool {
     ACCOUNT_COLUMNS.contains(&name)
+}
+
+fn is_list_of_plain(kind: &DataType) -> bool {
+    match kind {
+        DataType::List(item) | DataType::LargeList(item) => !item.data_type().is_nested(),
+        _ => false,
+    }
 }

@@ -26,8 +26,10 @@ fn fired(group: &[(&str, &str)]) -> Fired {
         region: "eu-west-1",
         finding_id: "f",
         severity: None,
+        number: None,
+        step: 0,
     });
-    let episodes = alerts::sweep(&rule("region").terms(), &mut rows);
+    let episodes = alerts::sweep(&rule("region").terms(), &mut rows, i64::MAX);
     Fired {
         group: group
             .iter()
