@@ -5,7 +5,7 @@ description: >
   template, or somebody who prepares to take the data.
 severity: high
 group_by: [account_id]
-count: distinct(bucket)
+count: distinct(bucket_names)
 threshold: 3
 window: 1h
 suppress_for: 6h
@@ -13,7 +13,7 @@ tags: [attack.exfiltration, attack.t1537, attack.defense-evasion, attack.t1562.0
 false_positives:
   - The roll-out of public websites; leave their account out in the WHERE clause.
 */
-SELECT account_id, region, finding_id, event_time, severity, severity_label, type, unnest(bucket_names) AS bucket
+SELECT *
 FROM observations
 WHERE type IN (
     'Policy:S3/BucketAnonymousAccessGranted', 'Policy:S3/BucketBlockPublicAccessDisabled',

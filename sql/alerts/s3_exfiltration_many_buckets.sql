@@ -5,7 +5,7 @@ description: >
   there is, not what they need.
 severity: critical
 group_by: [account_id, principal_id]
-count: distinct(bucket)
+count: distinct(bucket_names)
 threshold: 3
 window: 6h
 suppress_for: 1d
@@ -13,9 +13,7 @@ tags: [attack.exfiltration, attack.t1530, attack.collection, guardduty]
 false_positives:
   - The first run of a backup, a migration or a data catalogue that reads everything.
 */
-SELECT
-    account_id, region, finding_id, event_time, severity, severity_label, type, principal_id,
-    unnest(bucket_names) AS bucket
+SELECT *
 FROM observations
 WHERE principal_id IS NOT NULL
   AND type IN (

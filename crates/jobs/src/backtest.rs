@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alerts::{Count, Episode, Group, Rule};
+use alerts::{Episode, Group, Kind, Rule};
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::TimestampMicrosecondType;
@@ -24,7 +24,7 @@ use futures::StreamExt;
 use lake::schema::timestamp;
 use lake::{Lake, Provided, Table};
 
-use crate::evaluate::evaluate;
+use crate::evaluate::{evaluate, select};
 use crate::mistake::QueryError;
 use crate::params::{ParameterType, Value};
 use crate::session::{Opened, Session};
@@ -43,6 +43,7 @@ pub struct Past {
     session: Session,
     from: i64,
     to: i64,
+    as_of: i64,
 }
 
 /// An alert of the past.
@@ -69,13 +70,15 @@ pub struct Backtest {
 
 impl Past {
     /// Opens the tables of a lake as they were before `to`. Times as a trend takes them: `2026-11-01`, `end - 7d`; from the oldest
-    /// finding to the midnight after the newest where there is none.
+    /// finding to the midnight after the newest where there is none. What depends on when it is asked is asked at `to`, or at `now`
+    /// (UTC microseconds) where that is earlier.
     pub async fn open(
         lake: &Lake,
         library: &Library,
         limits: &Limits,
         from: Option<&str>,
         to: Option<&str>,
+        now: i64,
     ) -> Result<Past, JobsError> {
         let mut tables = Vec::new();
         for table in Table::ALL {
@@ -86,7 +89,7 @@ impl Past {
                 version: Some(version),
             });
         }
-        Past::over(tables, library, limits, from, to).await
+        Past::over(tables, library, limits, from, to, now).await
     }
 
     /// The same over any tables.
@@ -96,6 +99,7 @@ impl Past {
         limits: &Limits,
         from: Option<&str>,
         to: Option<&str>,
+        now: i64,
     ) -> Result<Past, JobsError> {
         let Some(findings) = tables
             .iter_mut()
@@ -126,6 +130,7 @@ impl Past {
             session: Session::over(tables, library, limits).await?,
             from,
             to,
+            as_of: to.min(now),
         })
     }
 
@@ -138,7 +143,7 @@ impl Past {
     pub async fn ask(&self, rule: &Rule) -> Result<Backtest, QueryError> {
         let mut alerts = Vec::new();
         let mut going_on = 0;
-        for fired in evaluate(&self.session, rule).await? {
+        for fired in evaluate(&self.session, rule, self.as_of).await? {
             for episode in fired.episodes {
                 if (self.from..self.to).contains(&episode.first_match) {
                     alerts.push(Rung {
@@ -164,7 +169,7 @@ impl Past {
     /// they are too many.
     pub async fn sweep(&self, rules: &[Rule]) -> Result<Vec<Backtest>, QueryError> {
         let held = match rules.first() {
-            Some(rule) if rules.len() > 1 => self.hold(rule).await?,
+            Some(rule) if rules.len() > 1 && rule.kind != Kind::Query => self.hold(rule).await?,
             _ => false,
         };
         let mut answers = Vec::new();
@@ -180,8 +185,7 @@ impl Past {
 
     /// Reads a rule's rows into memory. False where they are too many, or not all of the rule.
     async fn hold(&self, rule: &Rule) -> Result<bool, QueryError> {
-        let plan = self.session.plan(&rule.sql, &BTreeMap::new()).await?;
-        let frame = DataFrame::new(self.session.context().state(), plan);
+        let frame = select(&self.session, rule, self.as_of).await?;
         self.held(frame, rule)
             .await
             .map_err(|error| self.session.mistake(&error, &rule.sql))
@@ -197,11 +201,11 @@ impl Past {
             "increase",
             "severity",
             "severity_label",
+            "step",
         ];
         names.extend(rule.group_by.iter().map(String::as_str));
-        if let Count::Distinct(column) = &rule.count {
-            names.push(column);
-        }
+        let counted = rule.counts().flat_map(|count| count.columns());
+        names.extend(counted.map(String::as_str));
         names.sort_unstable();
         names.dedup();
         names.retain(|name| frame.schema().has_column_with_unqualified_name(name));

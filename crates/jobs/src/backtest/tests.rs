@@ -41,7 +41,7 @@ async fn past(versions: &[Version], from: Option<&str>, to: Option<&str>) -> Pas
         partitions: Some(2),
         ..Limits::default()
     };
-    Past::over(tables.collect(), &Library::built_in(), &limits, from, to)
+    Past::over(tables.collect(), &Library::built_in(), &limits, from, to, i64::MAX)
         .await
         .unwrap()
 }
@@ -83,7 +83,7 @@ proptest! {
             let all = past(&versions, Some("1970-01-01"), Some("1970-01-04")).await.ask(&rule).await.unwrap();
             let session = over(vec![rows(&versions, HOUR)]).await;
             let mut expected = Vec::new();
-            for fired in evaluate(&session, &rule).await.unwrap() {
+            for fired in evaluate(&session, &rule, i64::MAX).await.unwrap() {
                 for episode in fired.episodes {
                     expected.push(Rung { group: fired.group.clone(), episode });
                 }
@@ -176,7 +176,7 @@ async fn a_period_that_is_none_is_refused() {
         (Some("2026-01-02"), Some("2026-01-01"), "ends before it begins"),
         (Some("yesterday"), None, "--from: \"yesterday\" is not a time"),
     ] {
-        let past = Past::over(tables().into(), &library, &Limits::default(), from, to).await;
+        let past = Past::over(tables().into(), &library, &Limits::default(), from, to, i64::MAX).await;
         let error = past.err().expect("it is refused").to_string();
         assert!(error.contains(told), "{error}");
     }

@@ -127,7 +127,7 @@ impl Stage {
             take(&mut rows, arrival);
         }
         self.add(&mut rows).await?;
-        evaluate(&self.session, rule).await
+        evaluate(&self.session, rule, test.until).await
     }
 
     /// A commit for each document and an evaluation after each. Returns what fires at the end, and the log of the alerts.
@@ -145,11 +145,11 @@ impl Stage {
             // A duplicate makes no new version of the lake, and nothing is asked.
             if self.add(&mut rows).await? {
                 version += 1;
-                let fired = evaluate(&self.session, rule).await?;
+                let fired = evaluate(&self.session, rule, arrival.arrives).await?;
                 log.extend(planned(rule, &fired, &log, arrival.arrives, version));
             }
         }
-        let fired = evaluate(&self.session, rule).await?;
+        let fired = evaluate(&self.session, rule, test.until).await?;
         log.extend(planned(rule, &fired, &log, test.until, version));
         Ok((fired, log))
     }

@@ -44,7 +44,7 @@ pub(super) async fn run(
         .transpose()?;
     let lake = wire_up::lake(settings).await?;
     let (from, to) = (args.from.as_deref(), args.to.as_deref());
-    let past = Past::open(&lake, &library, &Limits::default(), from, to).await?;
+    let past = Past::open(&lake, &library, &Limits::default(), from, to, wire_up::now()).await?;
     if let Err(error) = rules::check(past.session(), &rule).await {
         tell(&file.file, &file.text, &error.mistakes);
         return Ok(ExitCode::from(2));

@@ -1,6 +1,6 @@
 //! The values of `--sweep`: `threshold=5..50:5`, `threshold=5,10`, `window=5m,10m,1h`, `suppress_for=1h,6h`.
 
-use alerts::{Period, Rule, clean};
+use alerts::{Bounds, Kind, Period, Rule, clean};
 
 use crate::failure::Failure;
 
@@ -31,10 +31,20 @@ pub(super) fn sweep(
         return Err(wrong(format!("`{name}` is none of {known}{near}")));
     };
     let mut rules = Vec::new();
+    if rule.kind == Kind::Query && *field != "suppress_for" {
+        return Err(wrong(format!("a rule of kind query has no {field}")));
+    }
     if *field == "threshold" {
+        if rule.bounds.as_least().is_none() {
+            return Err(wrong(format!(
+                "the rule's threshold is `{}`; only a whole number can be swept",
+                rule.bounds
+            )));
+        }
         for threshold in numbers(values).map_err(|why| wrong(format!("{why}; write {form}")))? {
             let mut rule = rule.clone();
             rule.threshold = threshold;
+            rule.bounds = Bounds::at_least(threshold);
             rules.push((threshold.to_string(), rule));
         }
     } else {
