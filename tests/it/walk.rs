@@ -115,7 +115,7 @@ async fn one_finding_walks_from_its_record_to_the_doorbell() {
     let rules: Vec<_> = files
         .map(|file| file.rule.expect("built-in rules are right"))
         .collect();
-    let report = run_alerts(&lake, &session, &rules, NOW, 86_400_000_000)
+    let report = run_alerts(&lake, &session, &rules, &[], NOW, 86_400_000_000)
         .await
         .expect("a report");
     assert_eq!(report.count(Event::Opened), 1);
@@ -132,7 +132,7 @@ async fn one_finding_walks_from_its_record_to_the_doorbell() {
     assert!(!message.contains(['\u{1b}', '\u{202e}']), "{message:?}");
 
     // Told once: a second look at the same findings has nothing to say.
-    let again = run_alerts(&lake, &session, &rules, NOW, 86_400_000_000)
+    let again = run_alerts(&lake, &session, &rules, &[], NOW, 86_400_000_000)
         .await
         .expect("a report");
     assert_eq!((again.events.len(), again.told().count()), (0, 0));

@@ -7,7 +7,7 @@
 //! [`Alert`] is an episode with an identity and a life; an [`AlertEvent`] is one entry in the log of that life.
 //!
 //! The flow: [`Rule::parse`] reads the file; [`sweep`] turns one group's observations into episodes; [`plan`] compares them
-//! with the alerts that exist and says what to log; [`fold`] turns the log back into alerts; [`evidence_sql`] says how to
+//! with the alerts that exist and says what to log, [`ring()`] who hears of it, [`decide`] what people may do; [`fold`] turns the log back into alerts; [`evidence_sql`] says how to
 //! see the rows again; [`terminal`] tells a person.
 //!
 //! Footnotes: episodes are a function of the rows and the rule alone. The ids of alerts and the events in the log also
@@ -25,12 +25,15 @@ mod text;
 mod time;
 
 pub use evidence::{evidence_sql, gap_sql};
-pub use life::{Alert, AlertEvent, Event, Group, State, alert_id, fold, plan};
+pub use life::{
+    Action, Alert, AlertEvent, Bell, Decision, Event, Extent, Group, Look, State, Suppression,
+    SuppressionError, Told, alert_id, decide, find, fold, fold_onto, operator, plan, quiet, ring,
+};
 pub use observation::{Observation, Observations};
 pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, RuleError, Step};
 pub use sweep::{Episode, Measure, StepTerms, Terms, Unit, sweep, sweep_from};
-pub use text::{clean, terminal};
-pub use time::rfc3339;
+pub use text::{Shown, clean, terminal};
+pub use time::{instant, rfc3339};
 
 /// How many finding ids an episode, an alert and a log event name; the total and the evidence SQL stand for the rest.
 pub const MAX_FINDINGS: usize = 1_000;

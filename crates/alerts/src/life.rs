@@ -1,18 +1,30 @@
 //! How an alert lives and ends: the log of events, and the alert that the log adds up to.
 //!
 //! The log is append-only and is the audit trail. [`plan`] compares what the rows say with what the log says and answers
-//! with the events that are missing; [`fold`] adds the log up.
+//! with the events that are missing; [`ring`] says which of them are worth a bell and what time alone does; [`decide`] says
+//! what people may do; [`fold`] adds the log up.
 
+mod act;
+mod extent;
 mod fold;
 mod json;
 mod plan;
+mod ring;
+mod suppression;
 #[cfg(test)]
 mod tests;
 
 use finding::Label;
 
-pub use fold::fold;
-pub use plan::{alert_id, plan};
+pub use act::{Action, Decision, decide, find, operator};
+pub use extent::Extent;
+pub use fold::{fold, fold_onto};
+pub use plan::{Look, alert_id, plan};
+pub use ring::{Bell, quiet, ring};
+pub use suppression::{Suppression, SuppressionError};
+
+/// Who logs what the evaluator plans. No person may act under this name.
+pub(crate) const EVALUATOR: &str = "evaluator";
 
 /// The values that name a group: column and text, `None` for null, in the order of the rule's `group_by`.
 pub type Group = Vec<(String, Option<String>)>;
@@ -123,6 +135,23 @@ pub struct AlertEvent {
     pub reason: String,
     /// The version of `findings` that was looked at.
     pub findings_version: i64,
+    /// Somebody should hear of it.
+    pub rings: bool,
+    /// What people know of the alert from now on, where this event changes that.
+    pub told: Option<Told>,
+    /// `snoozed`: when the quiet ends.
+    pub until: Option<i64>,
+    /// Id of the suppression that hides the alert, as the last measuring event found.
+    pub suppressed_by: Option<String>,
+}
+
+/// What people were last told of an alert: growth is told again when it goes far beyond this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The largest count of any one window.
+    pub count: i64,
+    /// The highest label among the contributing rows.
+    pub severity: Option<Label>,
 }
 
 /// The present state of an alert. Serialises to the JSON of `alert list|show --format json`.
@@ -140,6 +169,14 @@ pub struct Alert {
     pub changed_at: i64,
     /// When the event was logged that put it in its state.
     pub state_since: i64,
+    /// Who put it in its state.
+    pub state_by: String,
+    /// When its snooze ends; `None` unless it is snoozed.
+    pub snoozed_until: Option<i64>,
+    /// Id of the suppression that hid it when it was last measured.
+    pub suppressed_by: Option<String>,
+    /// What people know of it; `None` while it never rang.
+    pub told: Option<Told>,
     /// The match it opened with; older alerts keep their id when two become one.
     pub opening_match: i64,
     /// The rule's id.
@@ -263,9 +300,41 @@ impl State {
     pub fn is_live(self) -> bool {
         !matches!(self, State::Merged | State::Withdrawn)
     }
+
+    /// Somebody may still have to do something: open, acknowledged or snoozed.
+    pub fn is_unresolved(self) -> bool {
+        matches!(self, State::Open | State::Acknowledged | State::Snoozed)
+    }
+}
+
+impl Event {
+    /// Says what the alert is from then on, not only what state it is in.
+    pub fn measures(self) -> bool {
+        matches!(
+            self,
+            Event::Opened | Event::Grew | Event::Escalated | Event::Reopened
+        )
+    }
 }
 
 impl Alert {
+    /// The state at a time (UTC microseconds): a snooze ends by itself, and then the alert is open again.
+    pub fn state_at(&self, now: i64) -> State {
+        match (self.state, self.snoozed_until) {
+            (State::Snoozed, Some(until)) if until <= now => State::Open,
+            (state, _) => state,
+        }
+    }
+
+    /// The alert as it stands at a time, for those who show it.
+    pub fn at(mut self, now: i64) -> Alert {
+        self.state = self.state_at(now);
+        if self.state != State::Snoozed {
+            self.snoozed_until = None;
+        }
+        self
+    }
+
     /// An event that changes the alert's state and nothing else, for example an acknowledgement.
     pub fn event(&self, event: Event, at: i64, actor: &str, reason: String) -> AlertEvent {
         AlertEvent {
@@ -299,6 +368,10 @@ impl Alert {
             actor: actor.to_owned(),
             reason,
             findings_version: self.findings_version,
+            rings: false,
+            told: None,
+            until: None,
+            suppressed_by: self.suppressed_by.clone(),
         }
     }
 }

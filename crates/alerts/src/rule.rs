@@ -7,7 +7,7 @@
 mod file;
 mod header;
 mod kinds;
-mod yaml;
+pub(crate) mod yaml;
 
 mod bounds;
 mod condition;

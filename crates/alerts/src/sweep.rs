@@ -2,7 +2,7 @@
 
 mod absence;
 #[cfg(test)]
-mod brute;
+pub(crate) mod brute;
 mod fresh;
 mod meter;
 mod rate;

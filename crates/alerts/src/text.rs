@@ -1,11 +1,14 @@
 //! How an alert is told to a person on a terminal. Finding text is hostile: whoever attacks an account can name a bucket,
 //! a user or a process, and that name ends up here.
 
+mod show;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::borrow::Cow;
 use std::fmt::Write;
+
+pub use show::Shown;
 
 use crate::{Alert, rfc3339};
 
@@ -76,17 +79,21 @@ pub fn terminal(alert: &Alert) -> String {
     let mut line = |name: &str, text: String| {
         let _ = writeln!(out, "  {name:<9} {text}");
     };
-    let state = if alert.historic {
-        ", too old to ring"
-    } else {
-        ""
-    };
+    let mut state = alert.state.as_str().to_owned();
+    if let Some(until) = alert.snoozed_until {
+        let _ = write!(state, " until {}", rfc3339(until));
+    }
+    if let Some(id) = &alert.suppressed_by {
+        let _ = write!(state, ", suppressed by {}", clean(id, 64));
+    }
+    if alert.historic {
+        state.push_str(", too old to ring");
+    }
     line(
         "alert",
         format!(
-            "{} ({}{state}) by rule {}",
+            "{} ({state}) by rule {}",
             alert.alert_id,
-            alert.state.as_str(),
             clean(&alert.rule, 128)
         ),
     );

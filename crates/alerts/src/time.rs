@@ -32,9 +32,129 @@ fn civil(micros: i64) -> (i64, i64, i64, i64) {
     (year, month, day, seconds.rem_euclid(86_400))
 }
 
+/// UTC microseconds of a date (its first moment, in UTC) or a time as people write it: `2026-12-31`, `2026-12-31T18:00Z`,
+/// `2026-12-31 18:00:00.5+01:00`. A time without an offset is in UTC. Years 0 to 9999.
+pub fn instant(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (date, time) = match text.get(..10)? {
+        date if text.len() == 10 => (date, ""),
+        date => (date, text.get(10..)?.strip_prefix(['T', 't', ' '])?),
+    };
+    let [year, month, day] = numbers(date, '-', &[4, 2, 2])?;
+    // A day that the calendar lacks would come back as another.
+    let days = days_from_civil(year, month, day);
+    (civil(days.checked_mul(86_400_000_000)?) == (year, month, day, 0)).then_some(())?;
+    if time.is_empty() {
+        return (text.len() == 10).then_some(days * 86_400_000_000);
+    }
+    let (clock, offset) = match time.find(['Z', 'z', '+', '-']) {
+        None => (time, 0),
+        Some(at) => match &time[at..] {
+            "Z" | "z" => (&time[..at], 0),
+            offset => {
+                let [hour, minute] = numbers(&offset[1..], ':', &[2, 2])?;
+                (hour < 24 && minute < 60).then_some(())?;
+                let sign = if offset.starts_with('-') { -1 } else { 1 };
+                (&time[..at], sign * (hour * 60 + minute))
+            }
+        },
+    };
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let fits = (1..=6).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
+    let fraction: i64 = fits.then(|| format!("{fraction:0<6}").parse().ok())??;
+    let [hour, minute, second] = match clock.len() {
+        5 => {
+            let [hour, minute] = numbers(clock, ':', &[2, 2])?;
+            [hour, minute, 0]
+        }
+        _ => numbers(clock, ':', &[2, 2, 2])?,
+    };
+    (hour < 24 && minute < 60 && second < 60).then_some(())?;
+    let seconds = days * 86_400 + hour * 3_600 + (minute - offset) * 60 + second;
+    Some(seconds * 1_000_000 + fraction)
+}
+
+/// Numbers of so many digits each.
+fn numbers<const N: usize>(text: &str, between: char, digits: &[usize; N]) -> Option<[i64; N]> {
+    let mut found = [0; N];
+    let mut parts = text.split(between);
+    for (number, digits) in found.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        let fits = part.len() == *digits && part.bytes().all(|b| b.is_ascii_digit());
+        *number = fits.then(|| part.parse().ok())??;
+    }
+    parts.next().is_none().then_some(found)
+}
+
+/// Days since 1970-01-01, by the arithmetic of Howard Hinnant's `days_from_civil`.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{instant, rfc3339};
+
+    #[test]
+    fn times_that_people_write() {
+        let noon = Some(1_795_255_200_000_000);
+        for text in [
+            "2026-11-21T10:00:00Z",
+            "2026-11-21t10:00:00z",
+            "2026-11-21 10:00",
+            "2026-11-21T11:00:00.000+01:00",
+            "2026-11-21T04:30-05:30",
+        ] {
+            assert_eq!(instant(text), noon, "{text}");
+        }
+        assert_eq!(instant("2026-11-21"), Some(1_795_219_200_000_000));
+        assert_eq!(instant("2024-02-29"), instant("2024-02-29T00:00:00Z"));
+        assert_eq!(
+            instant("2026-11-21T10:00:00.5Z").map(|t| t % 1_000_000),
+            Some(500_000)
+        );
+        for text in [
+            "",
+            "2026",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-00-10",
+            "2026-1-01",
+            "26-01-01",
+            "2026-11-21T",
+            "2026-11-21T24:00",
+            "2026-11-21T10:60",
+            "2026-11-21T10",
+            "2026-11-21T10:00:00+25:00",
+            "2026-11-21T10:00:00.Z",
+            "2026-11-21X10:00",
+            "2026-11-21Z",
+            "tomorrow!!",
+            "２０２６-11-21",
+            "2026-11-21T10:00:00Zx",
+        ] {
+            assert_eq!(instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_come_back() {
+        for micros in [
+            0,
+            -1,
+            951_782_400_000_000,
+            4_107_542_400_000_000,
+            -62_167_219_200_000_000,
+        ] {
+            assert_eq!(instant(&rfc3339(micros)), Some(micros));
+        }
+    }
 
     fn check(micros: i64, text: &str) {
         assert_eq!(rfc3339(micros), text);

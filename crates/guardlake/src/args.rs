@@ -97,6 +97,8 @@ pub(crate) struct Run {
     /// Folder whose rules are used instead of the built-in ones
     #[arg(long, value_name = "DIR")]
     pub(crate) rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) suppressions: SuppressionFolder,
 }
 
 /// What a `run` process does.
@@ -230,6 +232,24 @@ pub(crate) struct RuleFolder {
     pub(crate) rules: Option<PathBuf>,
 }
 
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct SuppressionFolder {
+    /// Folder with suppression files (*.yml, *.yaml): alerts that they mean are logged and do not ring
+    #[arg(long = "suppressions", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// Which alerts, and who says so.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Operation {
+    /// Ids of alerts, or the start of them
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Who does it [default: $USER]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Alert {
     /// Evaluate all rules up to the lake's present version and ring for what is new
@@ -239,6 +259,8 @@ pub(crate) enum Alert {
         once: bool,
         #[command(flatten)]
         rules: RuleFolder,
+        #[command(flatten)]
+        suppressions: SuppressionFolder,
         /// Alerts whose last match is older than this are logged but do not ring
         #[arg(long, default_value = "24h", value_name = "DURATION")]
         max_age: String,
@@ -251,15 +273,92 @@ pub(crate) enum Alert {
         /// Only this rule
         #[arg(long)]
         rule: Option<String>,
+        /// Suppressed alerts: with all others, only these, or none of them
+        #[arg(long, value_enum, default_value = "all")]
+        suppressed: Suppressed,
         /// Exit with 1 when an open alert has at least this severity
         #[arg(long, value_name = "SEVERITY")]
         fail_on: Option<String>,
     },
-    /// Show one alert with its evidence
+    /// Show one alert: its evidence, its history, the most frequent values among its findings
     Show {
         /// Its id, or the start of it
         id: String,
     },
+    /// Say that somebody has seen alerts: growth rings again only when it escalates
+    Ack {
+        #[command(flatten)]
+        operation: Operation,
+        /// Why, for the log
+        #[arg(
+            long,
+            default_value = "",
+            hide_default_value = true,
+            value_name = "TEXT"
+        )]
+        reason: String,
+    },
+    /// Ask for quiet: until then nothing of these alerts rings, and then they are open again
+    Snooze {
+        #[command(flatten)]
+        operation: Operation,
+        #[command(flatten)]
+        until: Until,
+        /// Why, for the log
+        #[arg(
+            long,
+            default_value = "",
+            hide_default_value = true,
+            value_name = "TEXT"
+        )]
+        reason: String,
+    },
+    /// Close alerts; findings that go on open them again
+    Resolve {
+        #[command(flatten)]
+        operation: Operation,
+        /// Why, for the log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Make alerts open again that were acknowledged, snoozed or resolved
+    Reopen {
+        #[command(flatten)]
+        operation: Operation,
+        /// Why, for the log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// List suppressions: who answers for them, why, until when, and what they hide now
+    Suppressions {
+        #[command(flatten)]
+        suppressions: SuppressionFolder,
+        #[command(flatten)]
+        rules: RuleFolder,
+    },
+}
+
+/// When a snooze ends.
+#[derive(Debug, ClapArgs)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Until {
+    /// For so long: 30m, 4h, 2d
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) period: Option<String>,
+    /// Until then: 2026-12-31 or 2026-12-31T18:00Z
+    #[arg(long = "until", value_name = "TIME")]
+    pub(crate) time: Option<String>,
+}
+
+/// Which alerts to list, by whether a suppression hides them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suppressed {
+    /// Both.
+    All,
+    /// Only those that are hidden.
+    Only,
+    /// Only those that are not.
+    No,
 }
 
 #[derive(Debug, Subcommand)]

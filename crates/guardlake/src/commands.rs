@@ -13,9 +13,10 @@ mod trend;
 
 use std::process::ExitCode;
 
+use alerts::Suppression;
 use jobs::{Given, Library, Limits, Session};
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, SuppressionFolder};
 use crate::failure::Failure;
 use crate::output::format_or_default;
 use crate::settings::Settings;
@@ -51,6 +52,52 @@ fn library(settings: &Settings, rules: Option<&std::path::Path>) -> Result<Libra
         jobs::ScriptError::Read { .. } => Failure::usage(with_source(&error)),
         jobs::ScriptError::Header { .. } => Failure::query(with_source(&error)),
     })
+}
+
+/// The suppressions of all files of a folder, in order of their files; none where there is no folder. An error names all that is
+/// wrong with any of them.
+fn suppressions(
+    settings: &Settings,
+    given: &SuppressionFolder,
+) -> Result<Vec<Suppression>, Failure> {
+    let Some(folder) = given.dir.as_ref().or(settings.suppressions.dir.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let unreadable = |path: &std::path::Path, error: std::io::Error| {
+        Failure::usage(format!("cannot read {}: {error}", path.display()))
+    };
+    let entries = std::fs::read_dir(folder).map_err(|e| unreadable(folder, e))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths: Vec<_> = paths
+        .collect::<Result<_, _>>()
+        .map_err(|e| unreadable(folder, e))?;
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|end| end == "yml" || end == "yaml")
+    });
+    paths.sort();
+    let (mut all, mut wrong): (Vec<Suppression>, Vec<String>) = (Vec::new(), Vec::new());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?;
+        let file = path.display().to_string();
+        match Suppression::parse(&file, &text, wire_up::now()) {
+            Ok(read) => {
+                for suppression in read {
+                    if let Some(known) = all.iter().find(|known| known.id == suppression.id) {
+                        let (id, other) = (&known.id, &known.file);
+                        wrong.push(format!("{file}: id: `{id}` is in {other} too"));
+                    }
+                    all.push(suppression);
+                }
+            }
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(all)
+    } else {
+        Err(Failure::query(wrong.join("\n")))
+    }
 }
 
 fn with_source(error: &dyn std::error::Error) -> String {

@@ -14,6 +14,8 @@ use crate::failure::Failure;
 
 /// Characters of a cell that people see.
 const CELL: usize = 120;
+/// Characters of a line of a table that does not go to a terminal.
+const WIDTH: u16 = 160;
 /// Rows that people see of one answer on a terminal.
 const ROWS: usize = 1_000;
 
@@ -50,6 +52,16 @@ pub(crate) fn values(
     columns: &[&str],
     format: Format,
 ) -> Result<(), Failure> {
+    values_within(values, columns, format, WIDTH)
+}
+
+/// The same, as wide as `width` characters where a table does not go to a terminal.
+pub(crate) fn values_within(
+    values: &[serde_json::Value],
+    columns: &[&str],
+    format: Format,
+    width: u16,
+) -> Result<(), Failure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let done = match format {
         Format::Json => serde_json::to_writer_pretty(&mut out, values)
@@ -58,6 +70,9 @@ pub(crate) fn values(
         Format::Ndjson => values.iter().try_for_each(|value| writeln!(out, "{value}")),
         Format::Table | Format::Markdown => {
             let mut table = new_table(columns.iter().copied(), format);
+            if format == Format::Table && !io::stdout().is_terminal() {
+                table.set_width(width);
+            }
             for value in values {
                 table.add_row(
                     columns
@@ -187,7 +202,7 @@ pub(crate) fn new_table<'a>(names: impl Iterator<Item = &'a str>, format: Format
             .load_preset(presets::UTF8_FULL_CONDENSED)
             .set_content_arrangement(ContentArrangement::Dynamic);
         if !io::stdout().is_terminal() {
-            table.set_width(160);
+            table.set_width(WIDTH);
         }
     }
     table.set_header(names.map(|name| clean(name, CELL).into_owned()));

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) sql: FolderSettings,
     /// Your own rules, instead of the built-in ones.
     pub(crate) rules: FolderSettings,
+    /// Suppression files: what is known to be harmless, who says so, and until when.
+    pub(crate) suppressions: FolderSettings,
     /// Metrics for Prometheus.
     pub(crate) metrics: MetricsSettings,
     /// What is logged on standard error.
@@ -67,7 +69,7 @@ pub(crate) struct IngestSettings {
     pub(crate) lease_ttl: Option<String>,
 }
 
-/// `sql:` and `rules:`
+/// `sql:`, `rules:` and `suppressions:`
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FolderSettings {
@@ -95,7 +97,7 @@ pub(crate) struct LogSettings {
 type Set = fn(&mut Settings, String) -> Result<(), String>;
 
 /// Every key that can be set, with how it is set from text.
-const KEYS: [(&str, Set); 15] = [
+const KEYS: [(&str, Set); 16] = [
     ("lake.uri", |s, v| set(&mut s.lake.uri, v)),
     ("lake.retention", |s, v| set(&mut s.lake.retention, v)),
     ("stream.name", |s, v| set(&mut s.stream.name, v)),
@@ -110,6 +112,7 @@ const KEYS: [(&str, Set); 15] = [
     ("metrics.listen", |s, v| set(&mut s.metrics.listen, v)),
     ("sql.dir", |s, v| set(&mut s.sql.dir, v)),
     ("rules.dir", |s, v| set(&mut s.rules.dir, v)),
+    ("suppressions.dir", |s, v| set(&mut s.suppressions.dir, v)),
     ("log.level", |s, v| set(&mut s.log.level, v)),
 ];
 

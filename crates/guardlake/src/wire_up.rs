@@ -62,6 +62,11 @@ pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {
     aws_sdk_kinesis::Client::from_conf(config.timeout_config(timeouts).build())
 }
 
+/// Who is at the keyboard, where the system says so.
+pub(crate) fn user() -> Option<String> {
+    std::env::var_os("USER").and_then(|name| name.into_string().ok())
+}
+
 /// The lake's address, or what to do about its absence.
 pub(crate) fn lake_uri(settings: &Settings) -> Result<&str, Failure> {
     settings.lake.uri.as_deref().ok_or_else(|| {

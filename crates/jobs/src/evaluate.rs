@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use alerts::{Episode, Group, Kind, Observation, Observations, Rule, sweep_from};
+use alerts::{Episode, Extent, Group, Kind, Observation, Observations, Rule, sweep_from};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use datafusion::common::DataFusionError;
@@ -22,7 +22,7 @@ use crate::params::Value;
 use crate::session::Session;
 
 pub(crate) use measured::lists;
-pub(crate) use scope::{Extent, Values, touched};
+pub(crate) use scope::{Values, touched};
 
 /// A group that fires and its episodes, in order of time.
 #[derive(Debug, Clone, PartialEq)]

@@ -73,6 +73,10 @@ fn opened(gap: &GapRow, now: i64, findings_version: i64, max_age: i64) -> AlertE
         actor: "guardlake".to_owned(),
         reason: gap.reason.clone(),
         findings_version,
+        rings: false,
+        told: None,
+        until: None,
+        suppressed_by: None,
         group,
     }
 }

@@ -5,17 +5,20 @@
 //!
 //! The flow: [`Session::open`] takes the tables at their present versions and lays the views over them; [`Session::sql`]
 //! asks what a person typed, [`Session::run`] what a script asks. Both only read, in bounded memory and time. [`rules`] reads and
-//! checks alert rules, [`evaluate()`] turns one into the episodes of its groups, [`run_alerts`] brings the alert log in line.
+//! checks alert rules, [`evaluate()`] turns one into the episodes of its groups, [`run_alerts`] brings the alert log in line,
+//! [`operate()`] writes what people do with alerts.
 
 mod answer;
 pub mod backtest;
 mod bind;
 mod complete;
 mod evaluate;
+mod evidence;
 mod functions;
 mod gaps;
 mod limits;
 mod mistake;
+mod operate;
 mod params;
 pub mod rules;
 mod script;
@@ -33,13 +36,15 @@ use datafusion::execution::SessionState;
 pub use answer::Answer;
 pub use complete::{Candidate, Names, What, complete};
 pub use evaluate::{Fired, evaluate};
+pub use evidence::Top;
 pub use gaps::STREAM_GAP;
 pub use limits::Limits;
 pub use mistake::{Place, QueryError, Remedy, render_mistake};
+pub use operate::{OperateError, Operated, operate};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
 pub use session::{Opened, Session, sql_name};
-pub use watch::{Report, plan_rule, run_alerts};
+pub use watch::{Evaluator, Report, plan_rule, run_alerts};
 
 /// Why a session cannot be opened.
 #[derive(Debug, thiserror::Error)]

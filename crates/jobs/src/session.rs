@@ -150,6 +150,11 @@ impl Session {
         &self.library
     }
 
+    /// How long one question may take.
+    pub(crate) fn time(&self) -> Option<std::time::Duration> {
+        self.limits.time
+    }
+
     /// DataFusion's own session, for those who build plans by hand. Nothing stops such a plan from writing.
     pub fn context(&self) -> &SessionContext {
         &self.context

@@ -1,16 +1,20 @@
 //! Brings the alert log in line with what the rules see.
 
+mod incremental;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use alerts::{Alert, AlertEvent, Event, Group, Rule, fold, plan};
+use alerts::{
+    Alert, AlertEvent, Bell, Event, Group, Look, Rule, Suppression, fold, fold_onto, plan, ring,
+};
 use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
 
-use crate::evaluate::{Fired, evaluate};
+use crate::evaluate::Fired;
 use crate::session::Session;
 use crate::{gaps, rules};
+use incremental::{Looked, News};
 
 /// How often somebody else may write to the log first.
 const ATTEMPTS: u32 = 20;
@@ -39,143 +43,232 @@ impl Report {
             .count()
     }
 
-    /// What somebody should hear of: alerts that opened, reopened or escalated and are not history.
+    /// What somebody should hear of, as [`ring`] decided.
     pub fn told(&self) -> impl Iterator<Item = &AlertEvent> {
-        let rings =
-            |event: &Event| matches!(event, Event::Opened | Event::Reopened | Event::Escalated);
-        self.events
-            .iter()
-            .filter(move |logged| rings(&logged.event) && !logged.historic)
+        self.events.iter().filter(|logged| logged.rings)
     }
 }
 
-/// Evaluates rules over what `session` sees of `lake` and brings the alert log in line, in one commit that also says how far
-/// each rule has seen. `now` and `max_age` are UTC microseconds: an alert whose last match is older than `now - max_age` is
-/// logged as historic.
-///
-/// A gap in a stream opens an alert too, with no rule needed.
-///
-/// A rule that has seen the session's version of `findings` is skipped. When somebody else writes to the log meanwhile, it is
-/// read and planned on again.
+/// Evaluates rules over what `session` sees of `lake` and brings the alert log in line: an [`Evaluator`] for one look.
 pub async fn run_alerts(
     lake: &Lake,
     session: &Session,
     rules: &[Rule],
+    suppressions: &[Suppression],
     now: i64,
     max_age: i64,
 ) -> Result<Report, LakeError> {
-    let findings_version = session.version(Table::Findings).unwrap_or_default();
-    let mut report = Report {
-        findings_version,
-        ..Report::default()
-    };
-    let named: Vec<(String, String)> = rules
-        .iter()
-        .map(|rule| (rule.id.clone(), rule.revision()))
-        .collect();
-    let seen = lake.evaluated_through(&named).await?;
-    let mut measured = Vec::new();
-    for (rule, seen) in rules.iter().zip(seen) {
-        if !rule.enabled || seen.is_some_and(|seen| seen >= findings_version) {
-            report.skipped.push(rule.id.clone());
-            continue;
+    let mut evaluator = Evaluator::new(lake.clone(), max_age);
+    evaluator.look(session, rules, suppressions, now).await
+}
+
+/// Looks at the lake again and again, and brings the alert log in line each time. What it remembers between looks only saves
+/// work: another one, or a new one, comes to the same.
+pub struct Evaluator {
+    lake: Lake,
+    max_age: i64,
+    book: Book,
+    /// By rule and revision: its columns that are lists. They stay while the views stay.
+    lists: HashMap<(String, String), Vec<String>>,
+}
+
+/// The alerts that the log adds up to at a version.
+#[derive(Default)]
+struct Book {
+    version: Option<i64>,
+    alerts: Vec<Alert>,
+}
+
+impl Book {
+    /// Follows the log; returns the version that the alerts are of.
+    async fn follow(&mut self, lake: &Lake) -> Result<i64, LakeError> {
+        let version = lake.alert_log_version().await?;
+        let new = match self.version {
+            Some(before) => lake.alert_events_between(before, version).await?,
+            None => None,
+        };
+        match new {
+            Some(events) => {
+                self.alerts = fold_onto(std::mem::take(&mut self.alerts), events);
+            }
+            None => self.alerts = fold(lake.alert_events().await?),
         }
-        match measure(session, rule).await {
-            Ok(fired) => measured.push((rule, fired)),
-            Err(why) => report.failed.push((rule.id.clone(), why)),
+        self.version = Some(version);
+        Ok(version)
+    }
+}
+
+impl Evaluator {
+    /// `max_age` in microseconds: an alert whose last match is older than `now - max_age` is logged as historic.
+    pub fn new(lake: Lake, max_age: i64) -> Evaluator {
+        Evaluator {
+            lake,
+            max_age,
+            book: Book::default(),
+            lists: HashMap::new(),
         }
     }
-    let position = |(rule, _): &(&Rule, Vec<Fired>)| Evaluated {
-        rule: rule.id.clone(),
-        revision: rule.revision(),
-        findings_version,
-    };
-    let evaluated: Vec<Evaluated> = measured.iter().map(position).collect();
-    report.evaluated = evaluated
-        .iter()
-        .map(|position| position.rule.clone())
-        .collect();
-    for _ in 0..ATTEMPTS {
-        let planned_on = lake.alert_log_version().await?;
-        let alerts = fold(lake.alert_events().await?);
-        let opened = gaps::open(&lake.gaps().await?, &alerts, now, findings_version, max_age);
-        let events: Vec<AlertEvent> = measured
-            .iter()
-            .flat_map(|(rule, fired)| {
-                plan_rule(rule, fired, &alerts, now, findings_version, max_age)
-            })
-            .chain(opened)
-            .collect();
-        match lake
-            .append_alert_events(planned_on, &events, &evaluated)
-            .await?
-        {
-            AlertCommit::Committed { .. } => return Ok(Report { events, ..report }),
-            AlertCommit::Conflict => {
-                tracing::debug!(planned_on, "somebody else wrote to the alert log first")
+
+    /// Evaluates rules over what `session` sees of the lake and brings the alert log in line, in one commit that also says how
+    /// far each rule has seen. `now` in UTC microseconds.
+    ///
+    /// A rule that has seen an earlier version is asked only about the groups that rows since then touch, over the time that
+    /// those rows can influence; one that has seen none, in its present revision, about everything. Silence and queries are
+    /// asked whenever time has passed.
+    ///
+    /// A gap in a stream opens an alert too, with no rule needed. Time alone resolves alerts for quiet and ends snoozes, so this
+    /// is asked also when there is nothing new. When somebody else writes to the log meanwhile, everything is looked at again.
+    pub async fn look(
+        &mut self,
+        session: &Session,
+        rules: &[Rule],
+        suppressions: &[Suppression],
+        now: i64,
+    ) -> Result<Report, LakeError> {
+        for _ in 0..ATTEMPTS {
+            let planned_on = self.book.follow(&self.lake).await?;
+            let (mut report, planned, evaluated) = self.plan(session, rules, now).await?;
+            let bell = Bell {
+                rules,
+                suppressions,
+                now,
+            };
+            report.events = ring(planned, &self.book.alerts, &bell);
+            match self
+                .lake
+                .append_alert_events(planned_on, &report.events, &evaluated)
+                .await?
+            {
+                AlertCommit::Committed { .. } => return Ok(report),
+                AlertCommit::Conflict => {
+                    tracing::debug!(planned_on, "somebody else wrote to the alert log first")
+                }
             }
         }
+        Err(LakeError::Contention {
+            uri: self.lake.table_url(Table::AlertLog),
+            attempts: ATTEMPTS,
+        })
     }
-    Err(LakeError::Contention {
-        uri: lake.table_url(Table::AlertLog),
-        attempts: ATTEMPTS,
-    })
+
+    async fn plan(
+        &mut self,
+        session: &Session,
+        rules: &[Rule],
+        now: i64,
+    ) -> Result<(Report, Vec<AlertEvent>, Vec<Evaluated>), LakeError> {
+        let findings_version = session.version(Table::Findings).unwrap_or_default();
+        let mut report = Report {
+            findings_version,
+            ..Report::default()
+        };
+        let named: Vec<(String, String)> = rules
+            .iter()
+            .map(|rule| (rule.id.clone(), rule.revision()))
+            .collect();
+        let seen = self.lake.evaluated_through(&named).await?;
+        let look = Look::at_all(now, findings_version, self.max_age);
+        let (mut planned, mut evaluated) = (Vec::new(), Vec::new());
+        let mut news = News::of(&self.lake, session, rules);
+        for (nth, rule) in rules.iter().enumerate() {
+            let done = seen[nth].is_some_and(|seen| seen >= findings_version);
+            if !rule.enabled || (done && !rule.kind.is_timely()) {
+                report.skipped.push(rule.id.clone());
+                continue;
+            }
+            let lists = match self.lists.get(&named[nth]) {
+                Some(lists) => Ok(lists.clone()),
+                None => rules::checked(session, rule).await.map(|rule| rule.lists),
+            };
+            let looked = match lists {
+                Err(error) => Err(error.to_string()),
+                Ok(lists) => {
+                    self.lists.insert(named[nth].clone(), lists.clone());
+                    let rule = Rule {
+                        lists,
+                        ..rule.clone()
+                    };
+                    incremental::look(&mut news, &rule, seen[nth], &self.book.alerts, now)
+                        .await
+                        .map(|looked| plan_looked(&rule, &looked, &self.book.alerts, &look))
+                        .map_err(|error| error.to_string())
+                }
+            };
+            match looked {
+                Err(why) => report.failed.push((rule.id.clone(), why)),
+                Ok(events) => {
+                    planned.extend(events);
+                    report.evaluated.push(rule.id.clone());
+                    // Time passes without a new version: then there is no new position either.
+                    if !done {
+                        evaluated.push(Evaluated {
+                            rule: rule.id.clone(),
+                            revision: named[nth].1.clone(),
+                            findings_version,
+                        });
+                    }
+                }
+            }
+        }
+        let gaps = self.lake.gaps().await?;
+        planned.extend(gaps::open(
+            &gaps,
+            &self.book.alerts,
+            now,
+            findings_version,
+            self.max_age,
+        ));
+        Ok((report, planned, evaluated))
+    }
 }
 
-async fn measure(session: &Session, rule: &Rule) -> Result<Vec<Fired>, String> {
-    rules::check(session, rule)
-        .await
-        .map_err(|error| error.to_string())?;
-    evaluate(session, rule, i64::MAX)
-        .await
-        .map_err(|error| error.to_string())
-}
-
-/// The events that the log lacks for one rule, given all that fires and all alerts there are. Times are UTC microseconds.
+/// The events that the log lacks for one rule, given all that fires and all alerts there are.
 ///
 /// A group that has alerts but no longer fires is looked at too: its alerts are withdrawn.
-pub fn plan_rule(
-    rule: &Rule,
-    fired: &[Fired],
-    alerts: &[Alert],
-    now: i64,
-    findings_version: i64,
-    max_age: i64,
-) -> Vec<AlertEvent> {
+pub fn plan_rule(rule: &Rule, fired: &[Fired], alerts: &[Alert], look: &Look) -> Vec<AlertEvent> {
+    let looked = Looked {
+        fired: fired.to_vec(),
+        extents: None,
+    };
+    plan_looked(rule, &looked, alerts, look)
+}
+
+fn plan_looked(rule: &Rule, looked: &Looked, alerts: &[Alert], look: &Look) -> Vec<AlertEvent> {
     let mut existing: BTreeMap<Group, Vec<Alert>> = BTreeMap::new();
+    let asked = |group: &Group| match &looked.extents {
+        None => Some(*look),
+        Some(extents) => {
+            let extent = extents.get(&incremental::values(rule, group)?)?;
+            Some(Look {
+                from: extent.from,
+                through: extent.through,
+                ..*look
+            })
+        }
+    };
     for alert in alerts.iter().filter(|alert| alert.rule == rule.id) {
-        existing
-            .entry(named(&alert.group))
-            .or_default()
-            .push(alert.clone());
+        if asked(&alert.group).is_some() {
+            existing
+                .entry(named(&alert.group))
+                .or_default()
+                .push(alert.clone());
+        }
     }
     let mut events = Vec::new();
     let mut firing = BTreeSet::new();
-    for Fired { group, episodes } in fired {
+    for Fired { group, episodes } in &looked.fired {
         let key = named(group);
         let known = existing.get(&key).map_or(&[][..], Vec::as_slice);
-        events.extend(plan(
-            rule,
-            group,
-            known,
-            episodes,
-            now,
-            findings_version,
-            max_age,
-        ));
+        if let Some(look) = asked(group) {
+            events.extend(plan(rule, group, known, episodes, &look));
+        }
         firing.insert(key);
     }
     for (key, known) in existing.iter().filter(|(key, _)| !firing.contains(*key)) {
         let group = known.first().map_or(key, |alert| &alert.group);
-        events.extend(plan(
-            rule,
-            group,
-            known,
-            &[],
-            now,
-            findings_version,
-            max_age,
-        ));
+        if let Some(look) = asked(group) {
+            events.extend(plan(rule, group, known, &[], &look));
+        }
     }
     events
 }

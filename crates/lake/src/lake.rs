@@ -21,6 +21,9 @@ use crate::{
     AccountRow, LakeError, Location, SourceRow, Surroundings, Table, data_file, read, tables,
 };
 
+/// How often others may commit to a table while columns are added to it.
+const ADD_COLUMNS_ATTEMPTS: u32 = 10;
+
 /// A lake. Cheap to clone; clones share their open tables.
 #[derive(Clone)]
 pub struct Lake {
@@ -226,16 +229,35 @@ impl Lake {
 
     /// The whole alert log, in the order in which it was written.
     pub async fn alert_events(&self) -> Result<Vec<AlertEvent>, LakeError> {
-        let damaged = |reason| LakeError::Damaged {
+        let mut events = Vec::new();
+        for batch in self.rows(Table::AlertLog).await? {
+            events.extend(self.alert_rows(&batch)?);
+        }
+        Ok(events)
+    }
+
+    /// What the versions after `after` through `through` added to the alert log; `None` where that cannot be said, see
+    /// [`Lake::added`].
+    pub async fn alert_events_between(
+        &self,
+        after: i64,
+        through: i64,
+    ) -> Result<Option<Vec<AlertEvent>>, LakeError> {
+        let Some(rows) = self.added(Table::AlertLog, after, through, &[]).await? else {
+            return Ok(None);
+        };
+        rows.iter()
+            .map(|batch| self.alert_rows(batch))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|events| Some(events.concat()))
+    }
+
+    fn alert_rows(&self, batch: &arrow::array::RecordBatch) -> Result<Vec<AlertEvent>, LakeError> {
+        alert_log::from_batch(batch).map_err(|reason| LakeError::Damaged {
             what: "a row".to_owned(),
             uri: self.table_url(Table::AlertLog),
             reason,
-        };
-        let mut events = Vec::new();
-        for batch in self.rows(Table::AlertLog).await? {
-            events.extend(alert_log::from_batch(&batch).map_err(damaged)?);
-        }
-        Ok(events)
+        })
     }
 
     /// Appends to the alert log, and in the same commit says through which version of `findings` each rule was evaluated.
@@ -401,11 +423,8 @@ async fn create_if_missing(
     surroundings: &Surroundings,
 ) -> Result<(), LakeError> {
     let uri = location.table_url(table).to_string();
-    if TableLog::open(table, store, &uri, surroundings)
-        .await?
-        .is_some()
-    {
-        return Ok(());
+    if let Some(log) = TableLog::open(table, store, &uri, surroundings).await? {
+        return add_lacking_columns(table, store, surroundings, log).await;
     }
     let schema: StructType = table.schema().as_ref().try_into_kernel()?;
     let fields: Vec<StructField> = schema.fields().cloned().collect();
@@ -428,6 +447,42 @@ async fn create_if_missing(
             }),
         },
     }
+}
+
+/// A table made by an older version of this program gets the columns that have been added since; its rows have null there.
+/// As ever, whoever comes second finds them there.
+async fn add_lacking_columns(
+    table: Table,
+    store: &LogStoreRef,
+    surroundings: &Surroundings,
+    mut log: TableLog,
+) -> Result<(), LakeError> {
+    let uri = log.uri().to_owned();
+    for attempt in 1.. {
+        let fields = log.lacking();
+        if fields.is_empty() {
+            break;
+        }
+        let added = async {
+            let mut delta = DeltaTable::new(store.clone());
+            delta.load().await?;
+            delta.add_columns().with_fields(fields).await
+        };
+        if let Err(source) = added.await
+            && attempt >= ADD_COLUMNS_ATTEMPTS
+        {
+            return Err(LakeError::Delta {
+                doing: "add the columns that are new in this version".to_owned(),
+                uri,
+                source: Box::new(source),
+            });
+        }
+        match TableLog::open(table, store, &uri, surroundings).await? {
+            Some(again) => log = again,
+            None => break,
+        }
+    }
+    Ok(())
 }
 
 /// Logs are cleaned and checkpoints written by our own upkeep, never as a side effect of a commit.

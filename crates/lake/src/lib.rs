@@ -5,6 +5,7 @@
 
 pub mod schema;
 
+mod added;
 mod data_file;
 mod encoder;
 mod error;

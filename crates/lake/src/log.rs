@@ -179,6 +179,11 @@ impl TableLog {
         Ok(followed)
     }
 
+    /// Columns that the table lacks because an older version of this program made it.
+    pub(crate) fn lacking(&self) -> Vec<deltalake::kernel::StructField> {
+        shape::lacking(self.table, &self.state.metadata)
+    }
+
     /// Why nothing may be written now: another writer has changed the table.
     pub(crate) fn refuse_unusable(&self) -> Result<(), LakeError> {
         match &self.refusal {

@@ -260,6 +260,11 @@ fn alert_log() -> SchemaRef {
         ("actor", Utf8, false),
         ("reason", Utf8, false),
         ("findings_version", Int64, false),
+        ("rings", Boolean, true),
+        ("told_count", Int64, true),
+        ("told_severity", Utf8, true),
+        ("until", timestamp(), true),
+        ("suppressed_by", Utf8, true),
     ])
 }
 

@@ -1,6 +1,6 @@
 //! The alerts that a log adds up to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::MAX_FINDINGS;
 use crate::life::{Alert, AlertEvent, Event, State};
@@ -8,7 +8,16 @@ use crate::life::{Alert, AlertEvent, Event, State};
 /// The present state of every alert in the log, by first match, rule and id. The events may come in any order: `seq` puts
 /// those of one alert in theirs. An event that comes twice counts once.
 pub fn fold(events: impl IntoIterator<Item = AlertEvent>) -> Vec<Alert> {
+    fold_onto(Vec::new(), events)
+}
+
+/// As [`fold`], given the alerts that the log added up to before these events. None of them may be older than what those
+/// alerts know already.
+pub fn fold_onto(alerts: Vec<Alert>, events: impl IntoIterator<Item = AlertEvent>) -> Vec<Alert> {
     let mut events: Vec<AlertEvent> = events.into_iter().collect();
+    if events.is_empty() {
+        return alerts;
+    }
     events.sort_by(|a, b| {
         (&a.alert_id, a.seq, a.at, a.event, &a.reason).cmp(&(
             &b.alert_id,
@@ -18,15 +27,17 @@ pub fn fold(events: impl IntoIterator<Item = AlertEvent>) -> Vec<Alert> {
             &b.reason,
         ))
     });
-    let mut alerts: Vec<Alert> = Vec::new();
+    let place = |(at, alert): (usize, &Alert)| (alert.alert_id.clone(), at);
+    let mut places: HashMap<String, usize> = alerts.iter().enumerate().map(place).collect();
+    let mut alerts = alerts;
     for event in events {
-        match alerts.last_mut() {
-            Some(alert) if alert.alert_id == event.alert_id => {
-                if alert.seq < event.seq {
-                    apply(alert, event);
-                }
+        match places.get(&event.alert_id).map(|at| &mut alerts[*at]) {
+            Some(alert) if alert.seq < event.seq => apply(alert, event),
+            Some(_) => {}
+            None => {
+                places.insert(event.alert_id.clone(), alerts.len());
+                alerts.push(first(event));
             }
-            _ => alerts.push(first(event)),
         }
     }
     alerts.sort_by(|a, b| {
@@ -35,39 +46,41 @@ pub fn fold(events: impl IntoIterator<Item = AlertEvent>) -> Vec<Alert> {
     alerts
 }
 
-fn apply(alert: &mut Alert, event: AlertEvent) {
-    let state = after(alert.state, event.event);
-    let state_since = match event.event {
-        Event::Grew | Event::Escalated => alert.state_since,
-        _ => event.at,
-    };
-    match event.event {
-        Event::Opened | Event::Grew | Event::Escalated | Event::Reopened => {
-            // `grew` tells what is new, unless what it tells is all there is.
-            let told = match event.event {
-                Event::Grew | Event::Escalated
-                    if (event.findings.len() as i64) < event.findings_total =>
-                {
-                    std::mem::take(&mut alert.findings)
-                }
-                _ => Vec::new(),
-            };
-            *alert = Alert {
-                opened_at: alert.opened_at,
-                opening_match: alert.opening_match,
-                ..first(event)
-            };
-            alert.findings = joined(told, std::mem::take(&mut alert.findings));
-        }
-        _ => {
-            alert.seq = event.seq;
-            alert.changed_at = event.at;
-            alert.actor = event.actor;
-            alert.reason = event.reason;
-        }
+/// Adds one event to an alert.
+pub(super) fn apply(alert: &mut Alert, event: AlertEvent) {
+    let told = event.told.or(alert.told);
+    let changes_state = !matches!(event.event, Event::Grew | Event::Escalated);
+    if changes_state {
+        alert.state = after(event.event);
+        alert.state_since = event.at;
+        alert.state_by.clone_from(&event.actor);
+        alert.snoozed_until = event.until.filter(|_| event.event == Event::Snoozed);
     }
-    alert.state = state;
-    alert.state_since = state_since;
+    if event.event.measures() {
+        // `grew` tells what is new, unless what it tells is all there is.
+        let adds = !changes_state && (event.findings.len() as i64) < event.findings_total;
+        let known = if adds {
+            std::mem::take(&mut alert.findings)
+        } else {
+            Vec::new()
+        };
+        *alert = Alert {
+            opened_at: alert.opened_at,
+            opening_match: alert.opening_match,
+            state: alert.state,
+            state_since: alert.state_since,
+            state_by: std::mem::take(&mut alert.state_by),
+            snoozed_until: alert.snoozed_until,
+            ..first(event)
+        };
+        alert.findings = joined(known, std::mem::take(&mut alert.findings));
+    } else {
+        alert.seq = event.seq;
+        alert.changed_at = event.at;
+        alert.actor = event.actor;
+        alert.reason = event.reason;
+    }
+    alert.told = told;
 }
 
 fn joined(mut told: Vec<String>, mut new: Vec<String>) -> Vec<String> {
@@ -78,10 +91,10 @@ fn joined(mut told: Vec<String>, mut new: Vec<String>) -> Vec<String> {
     told
 }
 
-fn after(state: State, event: Event) -> State {
+/// The state that an event leads to; `grew` and `escalated` lead to none and are not asked unless the log lacks its beginning.
+fn after(event: Event) -> State {
     match event {
-        Event::Opened | Event::Reopened => State::Open,
-        Event::Grew | Event::Escalated => state,
+        Event::Opened | Event::Reopened | Event::Grew | Event::Escalated => State::Open,
         Event::Acknowledged => State::Acknowledged,
         Event::Snoozed => State::Snoozed,
         Event::Resolved => State::Resolved,
@@ -91,14 +104,18 @@ fn after(state: State, event: Event) -> State {
 }
 
 /// The alert that one event alone describes.
-fn first(event: AlertEvent) -> Alert {
+pub(super) fn first(event: AlertEvent) -> Alert {
     Alert {
         alert_id: event.alert_id,
         seq: event.seq,
-        state: after(State::Open, event.event),
+        state: after(event.event),
         opened_at: event.at,
         changed_at: event.at,
         state_since: event.at,
+        state_by: event.actor.clone(),
+        snoozed_until: event.until.filter(|_| event.event == Event::Snoozed),
+        suppressed_by: event.suppressed_by,
+        told: event.told,
         opening_match: event.first_match,
         rule: event.rule,
         revision: event.revision,

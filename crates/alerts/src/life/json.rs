@@ -25,6 +25,11 @@ impl Serialize for Alert {
         json.serialize_entry("first_seen", &rfc3339(self.first_seen))?;
         json.serialize_entry("last_seen", &rfc3339(self.last_seen))?;
         json.serialize_entry("opened_at", &rfc3339(self.opened_at))?;
+        json.serialize_entry("changed_at", &rfc3339(self.changed_at))?;
+        json.serialize_entry("state_since", &rfc3339(self.state_since))?;
+        json.serialize_entry("state_by", &self.state_by)?;
+        json.serialize_entry("snoozed_until", &self.snoozed_until.map(rfc3339))?;
+        json.serialize_entry("suppressed_by", &self.suppressed_by)?;
         json.serialize_entry("historic", &self.historic)?;
         json.serialize_entry(
             "max_severity",

@@ -5,59 +5,69 @@ use std::collections::{BTreeSet, HashMap};
 use finding::Label;
 use sha2::{Digest, Sha256};
 
-use crate::life::{Alert, AlertEvent, Event, State};
+use crate::life::fold::{apply, first};
+use crate::life::{Alert, AlertEvent, EVALUATOR, Event, State, Told};
 use crate::rule::hex;
-use crate::{Episode, MAX_FINDINGS, Rule, evidence_sql};
-
-/// Who logs what is planned here.
-const ACTOR: &str = "evaluator";
+use crate::{Episode, Kind, MAX_FINDINGS, Rule, clean, evidence_sql, rfc3339};
 
 /// The events that bring the alerts of one rule and group in line with its episodes; none where they are already.
 ///
 /// `existing` are all alerts of the rule and group, merged and withdrawn ones too, or else an id might be given twice.
 /// `episodes` come from [`sweep`](crate::sweep()) over all that those alerts rest on: an alert whose rows were left out
-/// looks unsupported and is withdrawn. `now` and `max_age` are microseconds: an episode whose last match is older than
-/// `now - max_age` is historic and does not ring.
+/// looks unsupported and is withdrawn. An episode whose last match is older than `max_age` is historic and does not ring.
+///
+/// Where only some time was looked at ([`Look::from`], [`Look::through`]), alerts outside it stay as they are. An alert of a query
+/// is resolved rather than withdrawn when its row is no longer returned, and one whose episode is over by itself is resolved.
 ///
 /// An alert belongs to the episode that it overlaps or lies within `suppress_for` of; where there are several, to the one
-/// nearest to the match it opened with. Of several alerts of one episode the one that opened with the oldest match goes on.
+/// nearest to the match it opened with. Of several alerts of one episode the one that opened with the oldest match goes on:
+/// it knows what was told of the others, and reopens if one of them was not resolved.
+///
+/// A resolved alert reopens with a match of its episode that is later than the resolve and than all it had. Late matches
+/// before the resolve only make it grow. Where the evaluator resolved it for quiet, any later match that is not quiet
+/// itself by now reopens it.
+///
+/// What is planned does not ring yet: see [`ring`](crate::ring()).
 pub fn plan(
     rule: &Rule,
     group: &[(String, Option<String>)],
     existing: &[Alert],
     episodes: &[Episode],
-    now: i64,
-    findings_version: i64,
-    max_age: i64,
+    look: &Look,
 ) -> Vec<AlertEvent> {
     let describe = Describe {
         rule,
         group,
         revision: rule.revision(),
-        now,
-        findings_version,
-        max_age,
+        look: *look,
     };
-    let mut live: Vec<&Alert> = existing
-        .iter()
-        .filter(|alert| alert.state.is_live())
-        .collect();
+    let seen = |alert: &&Alert| {
+        let inside = alert.last_match >= look.from && alert.first_match <= look.through;
+        alert.state.is_live() && inside
+    };
+    let mut live: Vec<&Alert> = existing.iter().filter(seen).collect();
     live.sort_by(|a, b| (a.opening_match, &a.alert_id).cmp(&(b.opening_match, &b.alert_id)));
 
     let mut events = Vec::new();
-    let mut keepers: Vec<Option<&Alert>> = vec![None; episodes.len()];
+    let mut keepers: Vec<Option<(&Alert, Vec<&Alert>)>> = vec![None; episodes.len()];
     for alert in live {
         match home(alert, episodes, rule.suppress_for.micros()) {
+            None if rule.kind == Kind::Query => {
+                let over = "the query no longer returns it".to_owned();
+                let over = describe.ended(alert, Event::Resolved, over);
+                events.extend(alert.state.is_unresolved().then_some(over));
+            }
             None => events.push(describe.ended(
                 alert,
                 Event::Withdrawn,
                 "the findings no longer support it".to_owned(),
             )),
-            Some(at) => match keepers[at] {
-                None => keepers[at] = Some(alert),
-                Some(older) => {
+            Some(at) => match &mut keepers[at] {
+                none @ None => *none = Some((alert, Vec::new())),
+                Some((older, joined)) => {
                     let reason = format!("merged into {}", older.alert_id);
                     events.push(describe.ended(alert, Event::Merged, reason));
+                    joined.push(alert);
                 }
             },
         }
@@ -68,10 +78,14 @@ pub fn plan(
         .collect();
     let mut taken = BTreeSet::new();
     for (episode, keeper) in episodes.iter().zip(keepers) {
-        match keeper {
-            Some(alert) => events.extend(describe.changed(alert, episode)),
-            None => events.push(describe.begun(&known, &mut taken, episode)),
-        }
+        let event = match &keeper {
+            Some((alert, joined)) => describe.changed(alert, joined, episode),
+            None => Some(describe.begun(&known, &mut taken, episode)),
+        };
+        let before = keeper.map(|(alert, _)| alert);
+        let over = describe.over(episode, before, event.as_ref());
+        events.extend(event);
+        events.extend(over);
     }
     events
 }
@@ -137,15 +151,60 @@ struct Describe<'a> {
     rule: &'a Rule,
     group: &'a [(String, Option<String>)],
     revision: String,
-    now: i64,
-    findings_version: i64,
-    max_age: i64,
+    look: Look,
+}
+
+/// When the rows were looked at, and over what time. Times are UTC microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The evaluator's clock.
+    pub now: i64,
+    /// The version of `findings`.
+    pub findings_version: i64,
+    /// An episode whose last match is older than `now - max_age` is historic; microseconds.
+    pub max_age: i64,
+    /// The first match there can be; `i64::MIN` where all time was looked at.
+    pub from: i64,
+    /// The last match there can be; `i64::MAX` where all time was looked at.
+    pub through: i64,
+}
+
+impl Look {
+    /// A look at all there is.
+    pub fn at_all(now: i64, findings_version: i64, max_age: i64) -> Look {
+        Look {
+            now,
+            findings_version,
+            max_age,
+            from: i64::MIN,
+            through: i64::MAX,
+        }
+    }
 }
 
 impl Describe<'_> {
+    /// `resolved` where an episode is over by itself and its alert, after `event`, is not resolved.
+    fn over(
+        &self,
+        episode: &Episode,
+        before: Option<&Alert>,
+        event: Option<&AlertEvent>,
+    ) -> Option<AlertEvent> {
+        let reason = format!("reported again at {}", rfc3339(episode.over?));
+        let mut alert = before.cloned();
+        if let Some(event) = event {
+            match &mut alert {
+                Some(alert) => apply(alert, event.clone()),
+                None => alert = Some(first(event.clone())),
+            }
+        }
+        let alert = alert.filter(|alert| alert.state.is_unresolved())?;
+        Some(self.ended(&alert, Event::Resolved, reason))
+    }
+
     fn ended(&self, alert: &Alert, event: Event, reason: String) -> AlertEvent {
-        let mut event = alert.event(event, self.now, ACTOR, reason);
-        event.findings_version = self.findings_version;
+        let mut event = alert.event(event, self.look.now, EVALUATOR, reason);
+        event.findings_version = self.look.findings_version;
         event
     }
 
@@ -181,25 +240,40 @@ impl Describe<'_> {
         unreachable!("there are more numbers than alerts")
     }
 
-    fn changed(&self, alert: &Alert, episode: &Episode) -> Option<AlertEvent> {
-        if alert.state == State::Resolved && episode.last_match > alert.state_since {
-            let reason = format!("{} after it was resolved", self.measure(episode));
-            return Some(self.event(
-                alert.alert_id.clone(),
-                alert.seq.saturating_add(1),
-                Event::Reopened,
-                episode,
-                reason,
-            ));
+    /// `joined` are the alerts that are merged into this one.
+    fn changed(&self, alert: &Alert, joined: &[&Alert], episode: &Episode) -> Option<AlertEvent> {
+        let told = joined.iter().filter_map(|joined| joined.told);
+        let told = told.chain(alert.told).reduce(|a, b| Told {
+            count: a.count.max(b.count),
+            severity: a.severity.max(b.severity),
+        });
+        let seq = alert.seq.saturating_add(1);
+        let unresolved = joined.iter().find(|joined| joined.state.is_unresolved());
+        let why = match alert.state {
+            State::Resolved if self.resumes(alert, episode) => {
+                Some(("after it was resolved".to_owned(), None))
+            }
+            // What was told of the open one need not be told again.
+            State::Resolved => unresolved.map(|open| {
+                let why = format!(
+                    "joined by {}, which was {}",
+                    open.alert_id,
+                    open.state.as_str()
+                );
+                (why, told)
+            }),
+            _ => None,
+        };
+        if let Some((why, told)) = why {
+            let reason = format!("{} {why}", self.measure(episode));
+            let id = alert.alert_id.clone();
+            let mut event = self.event(id, seq, Event::Reopened, episode, reason);
+            event.told = told;
+            return Some(event);
         }
         let reason = differences(alert, episode)?;
-        let mut event = self.event(
-            alert.alert_id.clone(),
-            alert.seq.saturating_add(1),
-            Event::Grew,
-            episode,
-            reason,
-        );
+        let mut event = self.event(alert.alert_id.clone(), seq, Event::Grew, episode, reason);
+        event.told = told.filter(|_| told != alert.told);
         let (told, holds) = (set(&alert.findings), set(&episode.findings));
         // Beyond the cap nobody can tell whether a finding that is not named went.
         if event.findings_total > MAX_FINDINGS as i64 || told.is_subset(&holds) {
@@ -209,6 +283,18 @@ impl Describe<'_> {
                 .truncate(MAX_FINDINGS.saturating_sub(alert.findings.len()));
         }
         Some(event)
+    }
+
+    /// Whether a resolved alert has begun anew.
+    fn resumes(&self, alert: &Alert, episode: &Episode) -> bool {
+        if alert.state_by == EVALUATOR {
+            let quiet = (self.rule.resolve_after.as_ref()).is_some_and(|after| {
+                episode.last_match < self.look.now.saturating_sub(after.micros())
+            });
+            return episode.last_match > alert.last_match && !quiet;
+        }
+        // Matches may be of the future, by the clock of whoever resolved: those it had do not reopen it.
+        episode.last_match > alert.state_since.max(alert.last_match)
     }
 
     fn event(
@@ -223,7 +309,7 @@ impl Describe<'_> {
             alert_id,
             seq,
             event,
-            at: self.now,
+            at: self.look.now,
             rule: self.rule.id.clone(),
             revision: self.revision.clone(),
             title: self.rule.title.clone(),
@@ -245,25 +331,48 @@ impl Describe<'_> {
             accounts: episode.accounts.clone(),
             regions: episode.regions.clone(),
             max_severity: episode.max_severity,
-            sql: evidence_sql(self.rule, self.group, episode, self.now),
-            historic: episode.last_match < self.now.saturating_sub(self.max_age),
-            actor: ACTOR.to_owned(),
+            sql: evidence_sql(self.rule, self.group, episode, self.look.now),
+            historic: episode.last_match < self.look.now.saturating_sub(self.look.max_age),
+            actor: EVALUATOR.to_owned(),
             reason,
-            findings_version: self.findings_version,
+            findings_version: self.look.findings_version,
+            rings: false,
+            told: None,
+            until: None,
+            suppressed_by: None,
         }
     }
 
+    /// What was found, in a line.
     fn measure(&self, episode: &Episode) -> String {
-        let Rule {
-            count,
-            window,
-            threshold,
-            ..
-        } = self.rule;
-        format!(
-            "{} {count} within {window} (threshold {threshold})",
-            episode.count
-        )
+        let rule = self.rule;
+        let (found, count, window) = (episode.count, &rule.count, &rule.window);
+        let judged = match rule.bounds.as_least() {
+            Some(threshold) => format!("threshold {threshold}"),
+            None => format!("threshold {}", rule.bounds),
+        };
+        match &rule.kind {
+            Kind::Threshold => format!("{found} {count} within {window} ({judged})"),
+            Kind::Rate { factor, .. } => {
+                format!("{found} {count} within {window}, {factor} times the usual or more")
+            }
+            Kind::NewTerms { term, .. } => {
+                let named = episode.values.iter().take(5).map(|value| clean(value, 60));
+                let named = named.collect::<Vec<_>>().join(", ");
+                format!(
+                    "{found} new of {} within {window}: {named}",
+                    term.join(", ")
+                )
+            }
+            Kind::Sequence { steps, .. } => {
+                format!("{found} of {} steps within {window}", steps.len())
+            }
+            Kind::Absence { .. } => format!(
+                "silent for {window} since {} after {found} findings",
+                rfc3339(episode.last_seen)
+            ),
+            Kind::Query => format!("the query returns it, with {found}"),
+        }
     }
 }
 

@@ -1,5 +1,10 @@
 //! Lives of alerts: by hand, and against whatever the rows do.
 
+mod bell;
+mod incremental;
+mod resolving;
+mod whatever;
+
 use std::collections::BTreeSet;
 
 use finding::{FindingKey, Label, VersionHash};
@@ -7,8 +12,8 @@ use proptest::prelude::*;
 
 use crate::text::tests::alert;
 use crate::{
-    Alert, AlertEvent, Episode, Event, Observation, Observations, Rule, State, alert_id, fold,
-    plan, sweep,
+    Action, Alert, AlertEvent, Bell, Decision, Episode, Event, Look, Observation, Observations,
+    Rule, State, Suppression, alert_id, decide, fold, plan, ring, sweep,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -57,6 +62,7 @@ struct Life {
     rule: Rule,
     log: Vec<AlertEvent>,
     now: i64,
+    suppressions: Vec<Suppression>,
 }
 
 impl Life {
@@ -65,6 +71,7 @@ impl Life {
             rule: rule(threshold, window, suppress_for),
             log: Vec::new(),
             now: NOW,
+            suppressions: Vec::new(),
         }
     }
 
@@ -84,15 +91,20 @@ impl Life {
     }
 
     fn plan(&self, episodes: &[Episode]) -> Vec<AlertEvent> {
-        plan(
+        let alerts = self.alerts();
+        let planned = plan(
             &self.rule,
             &group(),
-            &self.alerts(),
+            &alerts,
             episodes,
-            self.now,
-            7,
-            DAY,
-        )
+            &Look::at_all(self.now, 7, DAY),
+        );
+        let bell = Bell {
+            rules: std::slice::from_ref(&self.rule),
+            suppressions: &self.suppressions,
+            now: self.now,
+        };
+        ring(planned, &alerts, &bell)
     }
 
     fn alerts(&self) -> Vec<Alert> {
@@ -103,6 +115,23 @@ impl Life {
         self.alerts()
             .iter()
             .map(|alert| alert.state.as_str())
+            .collect()
+    }
+
+    /// What somebody does ten seconds later.
+    #[track_caller]
+    fn act(&mut self, action: Action) {
+        self.now += 10 * SECOND;
+        match decide(&self.alerts()[0], action, "ada", "because", self.now) {
+            Decision::Log(event) => self.log.push(*event),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Ids of the events that rang so far, as `event reason`.
+    fn rung(&self) -> Vec<String> {
+        let rung = self.log.iter().filter(|event| event.rings);
+        rung.map(|event| format!("{} {}", event.event.as_str(), event.reason))
             .collect()
     }
 
@@ -164,7 +193,7 @@ fn late_rows_bridge_two_alerts_and_take_the_bridge_away_again() {
         &bridged,
         &[
             &merged,
-            "grew 1 findings 2 to 8, matches 1 to 4, accounts 2 to 3, severity Low to High",
+            "escalated 1 severity Medium to High; findings 2 to 8, matches 1 to 4, accounts 2 to 3, severity Low to High",
         ],
     );
     assert_eq!(life.states(), ["open", "merged"]);
@@ -350,6 +379,11 @@ fn an_alert_in_json() {
   "first_seen": "2026-11-21T10:00:00Z",
   "last_seen": "2026-11-21T10:10:00Z",
   "opened_at": "2026-11-21T10:11:40Z",
+  "changed_at": "2026-11-21T10:11:40Z",
+  "state_since": "2026-11-21T10:11:40Z",
+  "state_by": "evaluator",
+  "snoozed_until": null,
+  "suppressed_by": null,
   "historic": false,
   "max_severity": "Critical",
   "findings": [

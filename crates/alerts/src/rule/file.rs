@@ -26,7 +26,7 @@ pub(super) struct Reader {
 }
 
 /// Line and column, both from 1.
-pub(super) type Place = (usize, usize);
+pub(crate) type Place = (usize, usize);
 
 impl Reader {
     /// Remembers a mistake and goes on.

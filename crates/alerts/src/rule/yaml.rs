@@ -11,7 +11,7 @@ use crate::rule::file::Place;
 
 /// A value of the header.
 #[derive(Debug, Clone)]
-pub(super) enum Yaml {
+pub(crate) enum Yaml {
     Null,
     Bool(bool),
     Whole(i128),
@@ -23,11 +23,11 @@ pub(super) enum Yaml {
 }
 
 /// The top level: keys and values in the order of the file, keys that come twice included.
-pub(super) struct Fields(pub(super) Vec<(Spanned<String>, Spanned<Yaml>)>);
+pub(crate) struct Fields(pub(crate) Vec<(Spanned<String>, Spanned<Yaml>)>);
 
 impl Yaml {
     /// What it is, in a sentence.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Yaml::Null => "nothing".to_owned(),
             Yaml::Bool(value) => format!("{value}"),
@@ -41,12 +41,12 @@ impl Yaml {
 }
 
 /// Line and column of a part.
-pub(super) fn spot(location: &Location) -> Place {
+pub(crate) fn spot(location: &Location) -> Place {
     (location.line() as usize, location.column() as usize)
 }
 
 /// `; did you mean ...?`, or nothing where no word is near.
-pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
     match known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
@@ -60,7 +60,7 @@ pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
 }
 
 /// A message of the YAML reader in one line, without the place that it ends in.
-pub(super) fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     let joined = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let joined = joined
         .rsplit_once(" at line ")

@@ -8,33 +8,33 @@ use crate::{Bounds, Episode, Measure, Observation, Observations, StepTerms, Term
 
 /// A row that owns its parts.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Seen {
-    pub(super) time: i64,
-    pub(super) finding: u8,
-    pub(super) version: u8,
-    pub(super) increase: i64,
-    pub(super) value: Option<String>,
-    pub(super) severity: Option<Label>,
-    pub(super) number: Option<f64>,
-    pub(super) step: u8,
+pub(crate) struct Seen {
+    pub(crate) time: i64,
+    pub(crate) finding: u8,
+    pub(crate) version: u8,
+    pub(crate) increase: i64,
+    pub(crate) value: Option<String>,
+    pub(crate) severity: Option<Label>,
+    pub(crate) number: Option<f64>,
+    pub(crate) step: u8,
 }
 
 impl Seen {
     /// Three findings share an account, two a Region, and ids sort otherwise than their numbers.
-    pub(super) fn account(&self) -> String {
+    pub(crate) fn account(&self) -> String {
         format!("{:012}", self.finding / 3)
     }
 
-    pub(super) fn region(&self) -> String {
+    pub(crate) fn region(&self) -> String {
         format!("eu-{}", self.finding % 2)
     }
 
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         format!("{:02x}", self.finding.reverse_bits())
     }
 }
 
-pub(super) fn observations(rows: &[Seen]) -> Observations {
+pub(crate) fn observations(rows: &[Seen]) -> Observations {
     let mut observations = Observations::new();
     for row in rows {
         observations.push(&Observation {
@@ -289,7 +289,7 @@ fn matches(terms: &Terms, rows: &[Seen], as_of: i64) -> BTreeMap<i64, (u64, (i64
 }
 
 /// Only what the definition names: no spans.
-pub(super) fn episodes(terms: &Terms, rows: &[Seen], as_of: i64) -> Vec<Episode> {
+pub(crate) fn episodes(terms: &Terms, rows: &[Seen], as_of: i64) -> Vec<Episode> {
     let counts = matches(terms, rows, as_of);
     let mut runs: Vec<Vec<i64>> = Vec::new();
     for &time in counts.keys() {
@@ -386,7 +386,7 @@ fn contributing<'a>(
 }
 
 /// The rows that an episode's evidence would return: those in its spans that show one of its values, if it has any.
-pub(super) fn in_spans<'a>(
+pub(crate) fn in_spans<'a>(
     rows: &'a [Seen],
     spans: &[(i64, i64)],
     values: &[String],
@@ -407,7 +407,7 @@ pub(super) fn in_spans<'a>(
 }
 
 /// The rows that contribute to an episode that the sweep found.
-pub(super) fn of<'a>(
+pub(crate) fn of<'a>(
     terms: &Terms,
     rows: &'a [Seen],
     episode: &Episode,

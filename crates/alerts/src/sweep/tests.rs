@@ -454,14 +454,13 @@ proptest! {
     fn a_later_beginning_changes_nothing_after_it(
         terms in any_terms(),
         rows in proptest::collection::vec(row(), 0..24),
-        from in 0..60_i64,
+        nth in 0..8_usize,
     ) {
         // As in the lake, a version has one time.
         let rows: Vec<Seen> = (0..).zip(rows).map(|(version, row)| Seen { version, ..row }).collect();
-        // Episodes that begin at `from` or later, with a gap before them, come out the same from the rows that matter to them.
         let all = sweep(&terms, &mut observations(&rows), NOW);
-        let clear = all.iter().all(|e| e.first_match >= from || e.last_match < from.saturating_sub(terms.suppress_for));
-        prop_assume!(clear);
+        // Before an episode there is a gap: it and those after it come out the same from the rows that matter to them.
+        let from = all.get(nth % all.len().max(1)).map_or(0, |episode| episode.first_match);
         let near: Vec<Seen> = rows.iter().filter(|row| row.time > from - terms.back()).cloned().collect();
         let later: Vec<Episode> = all.into_iter().filter(|e| e.first_match >= from).collect();
         prop_assert_eq!(sweep_from(&terms, &mut observations(&near), NOW, from), later);

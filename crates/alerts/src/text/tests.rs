@@ -1,11 +1,12 @@
 //! Hostile text against what a terminal is given.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use finding::Label;
 use proptest::prelude::*;
 
-use crate::{Alert, State, clean, terminal};
+use crate::{Alert, AlertEvent, Event, Shown, State, clean, terminal};
 
 #[track_caller]
 fn check(text: &str, max: usize, expected: &str) {
@@ -89,6 +90,10 @@ pub(crate) fn alert() -> Alert {
         opened_at: ten + 700 * second,
         changed_at: ten + 700 * second,
         state_since: ten + 700 * second,
+        state_by: "evaluator".to_owned(),
+        snoozed_until: None,
+        suppressed_by: None,
+        told: None,
         opening_match: ten + 500 * second,
         rule: "burst_from_one_remote_ip".to_owned(),
         revision: "0123456789ab".to_owned(),
@@ -156,4 +161,98 @@ HIGH  Many findings from one remote IP
     assert!(told.contains(r"accounts  2: \u{1b}]0;owned\u{7}, 444455556666"));
     assert!(told.contains(&format!("{}…, f01", "x".repeat(63))));
     assert_eq!(told.lines().count(), 8);
+}
+
+#[test]
+fn an_alert_on_a_terminal_says_what_keeps_it_silent() {
+    let mut alert = alert();
+    alert.state = State::Snoozed;
+    alert.snoozed_until = Some(alert.opened_at + 3_600_000_000);
+    alert.suppressed_by = Some("office\u{1b}-vpn".to_owned());
+    assert_eq!(
+        terminal(&alert).lines().nth(1),
+        Some(
+            r"  alert     al-0123456789abcdef (snoozed until 2026-11-21T11:11:40Z, suppressed by office\u{1b}-vpn) by rule burst_from_one_remote_ip"
+        )
+    );
+}
+
+#[test]
+fn an_alert_in_full() {
+    let mut alert = alert();
+    alert.findings.truncate(2);
+    alert.findings_total = 1_200;
+    alert.sql = "SELECT *\nWHERE x = 'a\u{1b}[2J\nCRITICAL  fake'".to_owned();
+    let opened = alert.event(
+        Event::Opened,
+        alert.opened_at,
+        "evaluator",
+        "12 findings within 10m".to_owned(),
+    );
+    let mut snoozed = alert.event(
+        Event::Snoozed,
+        alert.opened_at,
+        "ada",
+        "lunch\nCRITICAL  fake".to_owned(),
+    );
+    snoozed.until = Some(alert.opened_at + 3_600_000_000);
+    let mut grew = alert.event(
+        Event::Grew,
+        alert.opened_at,
+        "evaluator",
+        "count 2 to 3".to_owned(),
+    );
+    grew.suppressed_by = Some("vpn".to_owned());
+    let history = [
+        AlertEvent {
+            rings: true,
+            ..opened
+        },
+        snoozed,
+        grew,
+    ];
+    let names = BTreeMap::from([("444455556666".to_owned(), "pay\u{202e}ments".to_owned())]);
+    let top = [(
+        "remote_ip".to_owned(),
+        vec![("198.51.100.7".to_owned(), 12), ("x\ny".to_owned(), 1)],
+    )];
+    let shown = Shown {
+        alert: &alert,
+        history: &history,
+        account_names: &names,
+        top: &top,
+    };
+    assert_eq!(
+        shown.to_string(),
+        r"HIGH  Many findings from one remote IP
+  alert     al-0123456789abcdef (open) by rule burst_from_one_remote_ip
+  group     remote_ip = 198.51.100.7, region = (none)
+  count     12 within 10m (threshold 10), at 2026-11-21T10:10:00.000005Z
+  seen      2026-11-21T10:00:00Z to 2026-11-21T10:10:00Z
+  window    2026-11-21T10:00:00Z to 2026-11-21T10:10:00.000005Z
+  matches   3, 2026-11-21T10:08:20Z to 2026-11-21T10:10:00Z
+  opened    2026-11-21T10:11:40Z, revision 0123456789ab of the rule
+  findings are up to Critical
+accounts (2)
+  111122223333
+  444455556666  pay\u{202e}ments
+regions (1)
+  eu-west-1
+top remote_ip
+        12  198.51.100.7
+         1  x\ny
+findings (2)
+  f00
+  f01
+  and 1198 more: ask with the SQL below
+history
+  2026-11-21T10:11:40Z  opened by evaluator: 12 findings within 10m (rang)
+  2026-11-21T10:11:40Z  snoozed by ada until 2026-11-21T11:11:40Z: lunch\nCRITICAL  fake
+  2026-11-21T10:11:40Z  grew by evaluator: count 2 to 3 (suppressed by vpn)
+evidence
+  SELECT *
+  WHERE x = 'a\u{1b}[2J
+  CRITICAL  fake'
+"
+    );
 }

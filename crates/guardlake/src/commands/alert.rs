@@ -1,15 +1,20 @@
-//! `guardlake alert`: evaluate rules and ring, list alerts, show one with its evidence.
+//! `guardlake alert`: evaluate rules and ring, list alerts, show one with its evidence, and what people do with them.
+
+mod operate;
+mod show;
+mod suppressions;
 
 use std::collections::HashSet;
 use std::io::Write;
 use std::process::ExitCode;
 
-use alerts::{Alert as Found, Event, Rule, State};
+use alerts::{Alert as Found, Event, Rule, State, Suppression};
 use finding::Label;
 use jobs::{Library, Limits, Session, rules};
+use serde_json::{Value, json};
 
-use super::library;
-use crate::args::{Alert, Format};
+use super::{library, suppressions as read_suppressions};
+use crate::args::{Alert, Format, Suppressed};
 use crate::failure::{Failure, note};
 use crate::settings::{Settings, micros};
 use crate::{output, wire_up};
@@ -23,31 +28,39 @@ pub(crate) async fn run(
         Alert::Run {
             once: _,
             rules,
+            suppressions,
             max_age,
         } => {
             let max_age =
                 micros(&max_age).map_err(|e| Failure::usage(format!("--max-age: {e}")))?;
             let library = library(settings, rules.rules.as_deref())?;
+            let suppressions = read_suppressions(settings, &suppressions)?;
             let lake = wire_up::lake(settings).await?;
-            let rung = evaluate(&lake, &library, max_age).await?;
+            let rung = evaluate(&lake, &library, &suppressions, max_age).await?;
             ring(&rung)?;
             Ok(ExitCode::SUCCESS)
         }
         Alert::List {
             state,
             rule,
+            suppressed,
             fail_on,
         } => {
-            list(
-                settings,
-                &state,
-                rule.as_deref(),
-                fail_on.as_deref(),
-                format,
-            )
-            .await
+            let filter = Filter::read(&state, rule, suppressed)?;
+            list(settings, &filter, fail_on.as_deref(), format).await
         }
-        Alert::Show { id } => show(settings, &id, format).await,
+        Alert::Show { id } => show::run(settings, &id, format).await,
+        Alert::Suppressions {
+            suppressions,
+            rules,
+        } => {
+            let library = library(settings, rules.rules.as_deref())?;
+            let suppressions = read_suppressions(settings, &suppressions)?;
+            suppressions::list(settings, &library, &suppressions, format).await
+        }
+        Alert::Ack { .. } | Alert::Snooze { .. } | Alert::Resolve { .. } | Alert::Reopen { .. } => {
+            operate::run(args, settings).await
+        }
     }
 }
 
@@ -73,20 +86,29 @@ pub(crate) fn enabled_rules(library: &Library) -> Result<Vec<Rule>, Failure> {
 pub(crate) async fn evaluate(
     lake: &lake::Lake,
     library: &Library,
+    suppressions: &[Suppression],
     max_age: i64,
 ) -> Result<Vec<Found>, Failure> {
     let rules = enabled_rules(library)?;
     let session = Session::open(lake, library, &Limits::default()).await?;
-    let report = jobs::run_alerts(lake, &session, &rules, wire_up::now(), max_age).await?;
-    let historic = report.events.iter().filter(|event| event.historic).count();
+    let now = wire_up::now();
+    let report = jobs::run_alerts(lake, &session, &rules, suppressions, now, max_age).await?;
+    let opened = |is: fn(&alerts::AlertEvent) -> bool| {
+        let opened = report.events.iter().filter(|e| e.event == Event::Opened);
+        opened.filter(|event| is(event)).count()
+    };
     note(&format!(
-        "{} rules at findings version {}: {} opened ({historic} of them history), {} grew, {} merged, {} withdrawn",
+        "{} rules at findings version {}: {} opened ({} of them history, {} suppressed), {} grew, {} escalated, {} merged, {} withdrawn, {} resolved",
         rules.len(),
         report.findings_version,
         report.count(Event::Opened),
+        opened(|event| event.historic),
+        opened(|event| event.suppressed_by.is_some()),
         report.count(Event::Grew),
+        report.count(Event::Escalated),
         report.count(Event::Merged),
         report.count(Event::Withdrawn),
+        report.count(Event::Resolved),
     ));
     if let Some((_, why)) = report.failed.first() {
         return Err(Failure::query(why.clone()));
@@ -97,7 +119,7 @@ pub(crate) async fn evaluate(
     }
     let mut alerts = ::alerts::fold(lake.alert_events().await?);
     alerts.retain(|alert| told.contains(alert.alert_id.as_str()));
-    Ok(alerts)
+    Ok(alerts.into_iter().map(|alert| alert.at(now)).collect())
 }
 
 /// The doorbell of this release: standard output.
@@ -109,26 +131,50 @@ pub(crate) fn ring(alerts: &[Found]) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn alerts(settings: &Settings) -> Result<Vec<Found>, Failure> {
-    let lake = wire_up::lake(settings).await?;
-    let mut alerts = ::alerts::fold(lake.alert_events().await?);
-    alerts.sort_by(|a, b| (b.last_match, &a.alert_id).cmp(&(a.last_match, &b.alert_id)));
-    Ok(alerts)
+/// Which alerts to list.
+struct Filter {
+    /// All where it is empty.
+    states: Vec<State>,
+    rule: Option<String>,
+    suppressed: Suppressed,
+}
+
+impl Filter {
+    fn read(
+        states: &[String],
+        rule: Option<String>,
+        suppressed: Suppressed,
+    ) -> Result<Filter, Failure> {
+        let word = |word: &String| {
+            let known = || State::ALL.map(|state| state.as_str()).join(", ");
+            State::from_word(word)
+                .ok_or_else(|| Failure::usage(format!("--state: `{word}` is none of {}", known())))
+        };
+        Ok(Filter {
+            states: states.iter().map(word).collect::<Result<_, _>>()?,
+            rule,
+            suppressed,
+        })
+    }
+
+    fn takes(&self, alert: &Found) -> bool {
+        let hidden = alert.suppressed_by.is_some();
+        (self.states.is_empty() || self.states.contains(&alert.state))
+            && self.rule.as_ref().is_none_or(|rule| alert.rule == *rule)
+            && match self.suppressed {
+                Suppressed::All => true,
+                Suppressed::Only => hidden,
+                Suppressed::No => !hidden,
+            }
+    }
 }
 
 async fn list(
     settings: &Settings,
-    states: &[String],
-    rule: Option<&str>,
+    filter: &Filter,
     fail_on: Option<&str>,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let word = |word: &String| {
-        let known = || State::ALL.map(|state| state.as_str()).join(", ");
-        State::from_word(word)
-            .ok_or_else(|| Failure::usage(format!("--state: `{word}` is none of {}", known())))
-    };
-    let states = states.iter().map(word).collect::<Result<Vec<_>, _>>()?;
     let severity = |word: &str| {
         Label::from_word(word).ok_or_else(|| {
             Failure::usage(format!(
@@ -137,30 +183,31 @@ async fn list(
         })
     };
     let fail_on = fail_on.map(severity).transpose()?;
-    let mut found = alerts(settings).await?;
-    found.retain(|alert| {
-        (states.is_empty() || states.contains(&alert.state))
-            && rule.is_none_or(|rule| alert.rule == rule)
-    });
-    let values = found
-        .iter()
-        .map(serde_json::to_value)
-        .collect::<Result<Vec<_>, _>>();
-    let values = values.map_err(|e| Failure::io(format!("cannot write alerts: {e}")))?;
-    let columns = [
-        "alert_id",
-        "state",
-        "severity",
-        "title",
-        "group",
-        "count",
-        "threshold",
-        "window",
-        "last_seen",
-    ];
-    output::values(&values, &columns, format)?;
+    let lake = wire_up::lake(settings).await?;
+    let now = wire_up::now();
+    let alerts = ::alerts::fold(lake.alert_events().await?);
+    let mut found: Vec<Found> = alerts.into_iter().map(|alert| alert.at(now)).collect();
+    found.retain(|alert| filter.takes(alert));
+    found.sort_by(|a, b| (b.last_match, &a.alert_id).cmp(&(a.last_match, &b.alert_id)));
+    match format {
+        Format::Table | Format::Markdown => {
+            let rows: Vec<Value> = found.iter().map(row).collect();
+            output::values_within(&rows, &LISTED, format, LIST_WIDTH)?;
+        }
+        _ => {
+            let values = found
+                .iter()
+                .map(serde_json::to_value)
+                .collect::<Result<Vec<_>, _>>();
+            let values = values.map_err(|e| Failure::io(format!("cannot write alerts: {e}")))?;
+            output::values(&values, &CSV, format)?;
+        }
+    }
+    // What a suppression hides asks nobody for anything.
     let failing = |alert: &Found| {
-        alert.state == State::Open && fail_on.is_some_and(|least| alert.severity >= least)
+        alert.state == State::Open
+            && alert.suppressed_by.is_none()
+            && fail_on.is_some_and(|least| alert.severity >= least)
     };
     Ok(if found.iter().any(failing) {
         ExitCode::from(1)
@@ -169,29 +216,60 @@ async fn list(
     })
 }
 
-async fn show(settings: &Settings, id: &str, format: Format) -> Result<ExitCode, Failure> {
-    let found = alerts(settings).await?;
-    let matching: Vec<_> = found
+const CSV: [&str; 11] = [
+    "alert_id",
+    "state",
+    "severity",
+    "title",
+    "group",
+    "count",
+    "threshold",
+    "window",
+    "last_seen",
+    "snoozed_until",
+    "suppressed_by",
+];
+const LISTED: [&str; 6] = [
+    "alert_id",
+    "state",
+    "severity",
+    "what",
+    "count",
+    "last_seen",
+];
+/// Characters of a line of the list.
+const LIST_WIDTH: u16 = 110;
+
+/// An alert as a person reads it in a list.
+fn row(alert: &Found) -> Value {
+    let group: Vec<String> = alert
+        .group
         .iter()
-        .filter(|alert| alert.alert_id.starts_with(id))
+        .map(|(column, value)| format!("{column}={}", value.as_deref().unwrap_or("(none)")))
         .collect();
-    match matching[..] {
-        [alert] => {
-            if matches!(format, Format::Table | Format::Markdown) {
-                ring(std::slice::from_ref(alert))?;
-            } else {
-                let value = serde_json::to_value(alert)
-                    .map_err(|e| Failure::io(format!("cannot write the alert: {e}")))?;
-                output::values(&[value], &["alert_id"], format)?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        [] => Err(Failure::usage(format!(
-            "there is no alert `{id}`; `guardlake alert list` lists them"
-        ))),
-        _ => Err(Failure::usage(format!(
-            "{} alerts start with `{id}`; give more of it",
-            matching.len()
-        ))),
-    }
+    let what = match &group[..] {
+        [] => alert.title.clone(),
+        group => format!("{}: {}", alert.title, group.join(" ")),
+    };
+    let state = match &alert.suppressed_by {
+        Some(_) => format!("{}, suppressed", alert.state.as_str()),
+        None => alert.state.as_str().to_owned(),
+    };
+    json!({
+        "alert_id": alert.alert_id,
+        "state": state,
+        "severity": alert.severity.as_str(),
+        "what": what,
+        "count": format!("{}/{}", alert.count, alert.threshold),
+        "last_seen": minute(alert.last_seen),
+    })
+}
+
+/// `2026-11-21 10:00`, in UTC.
+fn minute(micros: i64) -> String {
+    alerts::rfc3339(micros)
+        .replace('T', " ")
+        .chars()
+        .take(16)
+        .collect()
 }

@@ -205,7 +205,7 @@ async fn go_on(
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(Duration::from_secs(15)) => {}
         }
-        alert::ring(&alert::evaluate(lake, library, MAX_AGE).await?)?;
+        alert::ring(&alert::evaluate(lake, library, &[], MAX_AGE).await?)?;
     }
     Ok(())
 }

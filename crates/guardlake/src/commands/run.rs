@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alerts::Suppression;
 use futures::FutureExt;
 use ingest::{ConsumerOptions, consume};
 use lake::Lake;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{alert, library};
+use super::{alert, library, suppressions};
 use crate::args::{Role, Run};
 use crate::failure::{Failure, note};
 use crate::settings::Settings;
@@ -20,6 +21,8 @@ use crate::{metrics, wire_up};
 
 /// Between evaluations at least: rules are about minutes and hours.
 const BETWEEN_EVALUATIONS: Duration = Duration::from_secs(10);
+/// How long at most until time alone is seen to have changed an alert.
+const WITHOUT_FINDINGS: Duration = Duration::from_secs(60);
 /// Alerts whose last match is older do not ring.
 const MAX_AGE: i64 = 86_400_000_000;
 
@@ -34,11 +37,12 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     }
     let library = library(settings, args.rules.as_deref())?;
     alert::enabled_rules(&library)?;
+    let suppressions = suppressions(settings, &args.suppressions)?;
     let lake = wire_up::lake_to_fill(settings).await?;
     let stop = stop_on_signals()?;
     let ringing = async {
         if args.roles.contains(&Role::Alerts) {
-            ring_for_new_findings(&lake, &library, &stop).await
+            ring_for_new_findings(&lake, &library, &suppressions, &stop).await
         } else {
             stop.cancelled().await;
             Ok(())
@@ -84,16 +88,20 @@ async fn follow(
 async fn ring_for_new_findings(
     lake: &Lake,
     library: &jobs::Library,
+    suppressions: &[Suppression],
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let mut evaluated = None;
+    let mut looked = tokio::time::Instant::now();
     loop {
         let version = (
             lake.version(lake::Table::Findings).await?,
             lake.version(lake::Table::Gaps).await?,
         );
-        if evaluated != Some(version) {
-            alert::ring(&alert::evaluate(lake, library, MAX_AGE).await?)?;
+        // Quiet resolves and snoozes end without findings.
+        if evaluated != Some(version) || looked.elapsed() >= WITHOUT_FINDINGS {
+            looked = tokio::time::Instant::now();
+            alert::ring(&alert::evaluate(lake, library, suppressions, MAX_AGE).await?)?;
             evaluated = Some(version);
         }
         tokio::select! {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use alerts::Rule;
+use alerts::{Extent, Rule};
 use arrow::array::{Array, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::common::{DataFusionError, ScalarValue};
@@ -19,33 +19,6 @@ use super::{groups, measured, prune, value};
 
 /// The values that name a group, in the order of the rule's `group_by`.
 pub(crate) type Values = Vec<Option<String>>;
-
-/// From which match to which a group is looked at, in UTC microseconds, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
-    pub(crate) from: i64,
-    pub(crate) through: i64,
-}
-
-impl Extent {
-    pub(crate) const ALL: Extent = Extent {
-        from: i64::MIN,
-        through: i64::MAX,
-    };
-
-    /// Whether a row matters to the matches in the extent, where rows matter for `back` microseconds.
-    pub(crate) fn reads(&self, time: i64, back: i64) -> bool {
-        time > self.from.saturating_sub(back) && time <= self.through
-    }
-
-    /// The least extent that holds both.
-    pub(crate) fn and(self, other: Extent) -> Extent {
-        Extent {
-            from: self.from.min(other.from),
-            through: self.through.max(other.through),
-        }
-    }
-}
 
 /// The groups that rows of a rule's SELECT belong to, each with the time from its first to its last row.
 pub(crate) async fn touched(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alerts::{Alert, AlertEvent, Rule, fold};
+use alerts::{Alert, AlertEvent, Look, Rule, fold};
 use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::MemTable;
@@ -181,7 +181,12 @@ fn planned(
     version: i64,
 ) -> Vec<AlertEvent> {
     let alerts: Vec<Alert> = fold(log.to_vec());
-    plan_rule(rule, fired, &alerts, now, version, i64::MAX)
+    plan_rule(
+        rule,
+        fired,
+        &alerts,
+        &Look::at_all(now, version, i64::MAX),
+    )
 }
 
 fn take(rows: &mut MemoryFindings, arrival: &Arrival) {

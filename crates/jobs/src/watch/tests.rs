@@ -1,6 +1,6 @@
 //! Alerts of groups that fire, of groups that no longer do, and of a rule whose columns changed places.
 
-use alerts::{Event, Rule, fold};
+use alerts::{Event, Look, Rule, fold};
 
 use super::{plan_rule, run_alerts};
 use crate::evaluate::Fired;
@@ -46,9 +46,7 @@ fn groups_that_no_longer_fire_are_withdrawn() {
         &rule,
         &[fired(&[("region", "a")]), fired(&[("region", "b")])],
         &[],
-        10,
-        1,
-        100,
+        &Look::at_all(10, 1, 100),
     );
     assert_eq!(
         opened.iter().map(|event| event.event).collect::<Vec<_>>(),
@@ -60,13 +58,16 @@ fn groups_that_no_longer_fire_are_withdrawn() {
             &rule,
             &[fired(&[("region", "a")]), fired(&[("region", "b")])],
             &alerts,
-            11,
-            2,
-            100
+            &Look::at_all(11, 2, 100)
         )
         .is_empty()
     );
-    let gone = plan_rule(&rule, &[fired(&[("region", "a")])], &alerts, 12, 3, 100);
+    let gone = plan_rule(
+        &rule,
+        &[fired(&[("region", "a")])],
+        &alerts,
+        &Look::at_all(12, 3, 100),
+    );
     assert_eq!(gone.len(), 1);
     assert_eq!(
         (gone[0].event, gone[0].group[0].1.as_deref()),
@@ -80,9 +81,7 @@ fn the_order_of_group_columns_does_not_matter() {
         &rule("region, type"),
         &[fired(&[("region", "a"), ("type", "x")])],
         &[],
-        10,
-        1,
-        100,
+        &Look::at_all(10, 1, 100),
     );
     let turned = rule("type, region");
     assert!(
@@ -90,9 +89,7 @@ fn the_order_of_group_columns_does_not_matter() {
             &turned,
             &[fired(&[("type", "x"), ("region", "a")])],
             &fold(opened),
-            11,
-            2,
-            100
+            &Look::at_all(11, 2, 100)
         )
         .is_empty()
     );
@@ -158,7 +155,7 @@ async fn the_log_follows_the_lake() {
     let now = DAY * 101;
 
     let session = Session::open(&lake, &library, &limits).await.unwrap();
-    let report = run_alerts(&lake, &session, &rules, now, DAY * 2)
+    let report = run_alerts(&lake, &session, &rules, &[], now, DAY * 2)
         .await
         .unwrap();
     assert!(report.failed.is_empty(), "{:?}", report.failed);
@@ -195,13 +192,13 @@ async fn the_log_follows_the_lake() {
     assert_eq!(stand, format!("{}|open|12", told.alert_id));
 
     // Nothing new: nothing is evaluated. A late row: the alert grows and keeps its id.
-    let again = run_alerts(&lake, &session, &rules, now, DAY * 2)
+    let again = run_alerts(&lake, &session, &rules, &[], now, DAY * 2)
         .await
         .unwrap();
     assert_eq!((again.events.len(), again.skipped.len()), (0, rules.len()));
     add(&lake, [(50, DAY * 100 + 5_000_000)].into_iter()).await;
     let session = Session::open(&lake, &library, &limits).await.unwrap();
-    let late = run_alerts(&lake, &session, &rules, now, DAY * 2)
+    let late = run_alerts(&lake, &session, &rules, &[], now, DAY * 2)
         .await
         .unwrap();
     assert_eq!(late.events.len(), 1, "{:?}", late.events);

@@ -59,6 +59,11 @@ pub(crate) struct Remove {
 }
 
 impl Remove {
+    /// Whether rows went, rather than moved to another file.
+    pub(crate) fn data_change(&self) -> bool {
+        self.data_change
+    }
+
     /// Takes a file out whose rows were rewritten. `now_ms` in milliseconds since the epoch.
     pub(crate) fn rewritten(add: &Add, now_ms: i64) -> Remove {
         Remove {

@@ -1,7 +1,7 @@
 //! Whether a table is still one that this program can write: other writers may change its schema, or ask for features.
 
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake::kernel::{DataType, StructType};
+use deltalake::kernel::{DataType, StructField, StructType};
 use serde::Deserialize;
 
 use crate::Table;
@@ -62,6 +62,18 @@ pub(crate) fn refusal(table: Table, metadata: &Metadata, protocol: &Protocol) ->
     }
 }
 
+/// Columns that this program writes and the table lacks because an older version made it. They may all be null; one that may
+/// not is a matter for [`refusal`].
+pub(crate) fn lacking(table: Table, metadata: &Metadata) -> Vec<StructField> {
+    let own: Result<StructType, _> = table.schema().as_ref().try_into_kernel();
+    let found: Result<StructType, _> = serde_json::from_str(&metadata.schema_string);
+    let (Ok(own), Ok(found)) = (own, found) else {
+        return Vec::new();
+    };
+    let lacks = |field: &&StructField| field.nullable && found.field(field.name()).is_none();
+    own.fields().filter(lacks).cloned().collect()
+}
+
 fn missing(name: &str, kind: &DataType, nullable: bool, found: &StructType) -> Option<String> {
     match found.field(name) {
         None => Some(format!("the column `{name}` is gone")),
@@ -75,7 +87,7 @@ fn missing(name: &str, kind: &DataType, nullable: bool, found: &StructType) -> O
     }
 }
 
-fn not_ours(field: &deltalake::kernel::StructField, own: &StructType) -> Option<String> {
+fn not_ours(field: &StructField, own: &StructType) -> Option<String> {
     if field.metadata.contains_key("delta.invariants") {
         return Some(format!("the column `{}` has an invariant", field.name()));
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use alerts::{AlertEvent, Event, Group};
+use alerts::{AlertEvent, Event, Group, Told};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, ListBuilder, RecordBatch,
     StringArray, StringBuilder,
@@ -61,6 +61,25 @@ pub(crate) fn to_batch(events: &[AlertEvent]) -> Result<RecordBatch, LakeError> 
             text(|e| &e.actor),
             text(|e| &e.reason),
             number(|e| e.findings_version),
+            Arc::new(
+                events
+                    .iter()
+                    .map(|e| Some(e.rings))
+                    .collect::<BooleanArray>(),
+            ),
+            Arc::new(
+                events
+                    .iter()
+                    .map(|e| e.told.map(|told| told.count))
+                    .collect::<Int64Array>(),
+            ),
+            texts(
+                events
+                    .iter()
+                    .map(|e| e.told.and_then(|told| told.severity).map(Label::as_str)),
+            ),
+            times(events.iter().map(|e| e.until)),
+            texts(events.iter().map(|e| e.suppressed_by.as_deref())),
         ],
     )
 }
@@ -95,6 +114,7 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<AlertEvent>, String>
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
+        let is_there = |name: &str| column(name).is_valid(row);
         let word = |name: &str| format!("`{}` as {name} of alert {}", text(name), text("alert_id"));
         events.push(AlertEvent {
             alert_id: text("alert_id"),
@@ -127,9 +147,34 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<AlertEvent>, String>
             actor: text("actor"),
             reason: text("reason"),
             findings_version: number("findings_version"),
+            rings: is_there("rings") && column("rings").as_boolean().value(row),
+            told: is_there("told_count").then(|| Told {
+                count: number("told_count"),
+                severity: Label::from_word(&text("told_severity")),
+            }),
+            until: is_there("until").then(|| time("until")),
+            suppressed_by: is_there("suppressed_by").then(|| text("suppressed_by")),
         });
+        if let Some(event) = events.last_mut()
+            && !is_there("rings")
+        {
+            before_bells(event);
+        }
     }
     Ok(events)
+}
+
+/// What an event says that was logged before the log said what rings: what was no history rang when it opened or reopened.
+fn before_bells(event: &mut AlertEvent) {
+    let rang = matches!(
+        event.event,
+        Event::Opened | Event::Reopened | Event::Escalated
+    );
+    event.rings = rang && !event.historic;
+    event.told = event.rings.then_some(Told {
+        count: event.count,
+        severity: event.max_severity,
+    });
 }
 
 fn lists(events: &[AlertEvent], of: fn(&AlertEvent) -> &Vec<String>) -> ArrayRef {
@@ -211,10 +256,21 @@ mod tests {
             actor: "evaluator".into(),
             reason: String::new(),
             findings_version: 9,
+            rings: true,
+            told: Some(Told {
+                count: 12,
+                severity: Some(Label::High),
+            }),
+            until: None,
+            suppressed_by: None,
         };
         let other = AlertEvent {
             event: Event::Withdrawn,
             max_severity: Some(Label::Critical),
+            rings: false,
+            told: None,
+            until: Some(10),
+            suppressed_by: Some("known".into()),
             ..event.clone()
         };
         let events = vec![event, other];
