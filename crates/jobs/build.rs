@@ -50,7 +50,10 @@ fn files(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .collect::<io::Result<Vec<_>>>()?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == ending));
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == ending)
+    });
     files.sort();
     Ok(files)
 }

@@ -33,29 +33,45 @@ fn the_pack_is_worth_having() {
         let id = &rule.id;
         assert!(rule.enabled, "{id}");
         assert!(rule.description.len() > 60, "{id}: say what it means");
-        assert!(!rule.false_positives.is_empty(), "{id}: what sets it off by mistake?");
+        assert!(
+            !rule.false_positives.is_empty(),
+            "{id}: what sets it off by mistake?"
+        );
         assert!(rule.tags.iter().any(|tag| tag == "guardduty"), "{id}");
-        assert!(titles.insert(rule.title.clone()), "{id}: the title is taken");
+        assert!(
+            titles.insert(rule.title.clone()),
+            "{id}: the title is taken"
+        );
     }
 }
 
 #[test]
 fn every_rule_has_a_timeline_of_what_matters() {
     let library = Library::built_in();
-    let tested: BTreeSet<String> = library.timelines().map(|source| source.name.clone()).collect();
+    let tested: BTreeSet<String> = library
+        .timelines()
+        .map(|source| source.name.clone())
+        .collect();
     for file in rules::load(&library) {
         let rule = file.rule.unwrap_or_else(|error| panic!("{error}"));
         assert!(tested.contains(&rule.id), "{}: no timeline", rule.id);
     }
     for source in library.timelines() {
         let name = &source.name;
-        let timeline = Timeline::parse(&source.file, &source.text).unwrap_or_else(|e| panic!("{e}"));
-        assert!(timeline.tests.len() >= 3, "{name}: rings, is silent, late and doubled");
+        let timeline =
+            Timeline::parse(&source.file, &source.text).unwrap_or_else(|e| panic!("{e}"));
+        assert!(
+            timeline.tests.len() >= 3,
+            "{name}: rings, is silent, late and doubled"
+        );
         let text = &*source.text;
         for word in ["expect: []", "arrive: ", "duplicate: ", "- {"] {
             assert!(text.contains(word), "{name}: nothing with {word:?}");
         }
-        assert!(text.matches("at: ").count() > text.matches("expect: []").count(), "{name}");
+        assert!(
+            text.matches("at: ").count() > text.matches("expect: []").count(),
+            "{name}"
+        );
     }
 }
 

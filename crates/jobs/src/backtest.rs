@@ -117,7 +117,11 @@ impl Past {
             },
         };
         let from = time("from", from, oldest)?;
-        let to = time("to", to, newest.div_euclid(DAY).saturating_add(1).saturating_mul(DAY))?;
+        let to = time(
+            "to",
+            to,
+            newest.div_euclid(DAY).saturating_add(1).saturating_mul(DAY),
+        )?;
         if from >= to {
             return Err(JobsError::Period(format!(
                 "the period ends before it begins: from {} to {}",
@@ -305,6 +309,10 @@ fn before(
     let rows = SessionContext::new()
         .read_table(Arc::clone(findings))?
         .filter(col("event_date").lt_eq(lit(ScalarValue::Date32(Some(day)))))?
-        .filter(col("event_time").lt(lit(end)).or(col("event_time").is_null()))?;
+        .filter(
+            col("event_time")
+                .lt(lit(end))
+                .or(col("event_time").is_null()),
+        )?;
     Ok(rows.into_view())
 }

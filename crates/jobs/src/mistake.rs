@@ -140,11 +140,7 @@ pub fn render_mistake(name: &str, text: &str, mistake: &alerts::Mistake) -> Stri
         column: mistake.column.max(1) as u64,
         length: length as u64,
     };
-    format!(
-        "error: {}\n{}",
-        mistake.message,
-        excerpt(name, text, place)
-    )
+    format!("error: {}\n{}", mistake.message, excerpt(name, text, place))
 }
 
 /// The line of a place with its number, and carets under the word.

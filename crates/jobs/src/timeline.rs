@@ -22,7 +22,7 @@ use alerts::{Mistake, State};
 use finding::Label;
 use lake::AccountRow;
 
-pub use junit::{Suite, Case, junit};
+pub use junit::{Case, Suite, junit};
 pub use play::Stage;
 
 /// One file: the tests of one rule.

@@ -83,7 +83,10 @@ mod tests {
         let taken = rows.take().unwrap().unwrap();
         assert_eq!(taken.num_rows(), 1);
         let day = taken.column_by_name("event_date").unwrap();
-        assert_eq!(day.as_ref(), &Date32Array::from(vec![1]) as &dyn arrow::array::Array);
+        assert_eq!(
+            day.as_ref(),
+            &Date32Array::from(vec![1]) as &dyn arrow::array::Array
+        );
         assert_eq!(rows.append(&finding(1), &provenance), Appended::Duplicate);
         assert!(rows.take().unwrap().is_none());
         assert_eq!(rows.append(&finding(2), &provenance), Appended::New);

@@ -113,8 +113,8 @@ fn tell(file: &str, text: &str, mistakes: &[Mistake]) {
 
 /// A rule that is not installed, from its file.
 fn rule_at(path: &Path) -> Result<RuleFile, Failure> {
-    let source = Library::source_at(path)
-        .map_err(|error| Failure::usage(super::with_source(&error)))?;
+    let source =
+        Library::source_at(path).map_err(|error| Failure::usage(super::with_source(&error)))?;
     Ok(RuleFile {
         rule: alerts::Rule::parse(&source.name, &source.text),
         file: source.file,

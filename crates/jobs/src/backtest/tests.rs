@@ -41,9 +41,16 @@ async fn past(versions: &[Version], from: Option<&str>, to: Option<&str>) -> Pas
         partitions: Some(2),
         ..Limits::default()
     };
-    Past::over(tables.collect(), &Library::built_in(), &limits, from, to, i64::MAX)
-        .await
-        .unwrap()
+    Past::over(
+        tables.collect(),
+        &Library::built_in(),
+        &limits,
+        from,
+        to,
+        i64::MAX,
+    )
+    .await
+    .unwrap()
 }
 
 fn wait<T>(work: impl Future<Output = T>) -> T {
@@ -155,7 +162,10 @@ fn the_longest_and_the_biggest_are_the_first_of_those() {
             .unwrap()
     });
     assert_eq!(told.alerts.len(), 3);
-    assert_eq!(told.longest().unwrap().group[0].1.as_deref(), Some("198.51.100.0"));
+    assert_eq!(
+        told.longest().unwrap().group[0].1.as_deref(),
+        Some("198.51.100.0")
+    );
     assert_eq!(told.biggest().unwrap().episode.count, 2);
     assert_eq!(told.groups()[0].1, 2);
     assert_eq!(told.days(), [(0, 2), (24 * HOUR, 1)]);
@@ -173,10 +183,26 @@ async fn a_period_that_is_none_is_refused() {
         })
     };
     for (from, to, told) in [
-        (Some("2026-01-02"), Some("2026-01-01"), "ends before it begins"),
-        (Some("yesterday"), None, "--from: \"yesterday\" is not a time"),
+        (
+            Some("2026-01-02"),
+            Some("2026-01-01"),
+            "ends before it begins",
+        ),
+        (
+            Some("yesterday"),
+            None,
+            "--from: \"yesterday\" is not a time",
+        ),
     ] {
-        let past = Past::over(tables().into(), &library, &Limits::default(), from, to, i64::MAX).await;
+        let past = Past::over(
+            tables().into(),
+            &library,
+            &Limits::default(),
+            from,
+            to,
+            i64::MAX,
+        )
+        .await;
         let error = past.err().expect("it is refused").to_string();
         assert!(error.contains(told), "{error}");
     }

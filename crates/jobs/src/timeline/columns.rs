@@ -70,7 +70,9 @@ pub(super) fn set(finding: &mut Value, action: Action, column: &str, value: &Val
         "remote_ip" | "remote_ips" => return set_remote(finding, action, &listed(value)),
         "threat_lists" => {
             let lists = listed(value);
-            let details = lists.iter().map(|name| json!({"threatListName": name, "threatNames": []}));
+            let details = lists
+                .iter()
+                .map(|name| json!({"threatListName": name, "threatNames": []}));
             finding["service"]["evidence"] =
                 json!({"threatIntelligenceDetails": details.collect::<Vec<_>>()});
             return true;
@@ -97,10 +99,18 @@ pub(super) fn set(finding: &mut Value, action: Action, column: &str, value: &Val
 
 fn path(column: &str, action: Action, resource: &str) -> Option<String> {
     let sequence = action == Action::Sequence;
-    let in_action = |rest: &str| action.member().map(|member| format!("service.action.{member}.{rest}"));
+    let in_action = |rest: &str| {
+        action
+            .member()
+            .map(|member| format!("service.action.{member}.{rest}"))
+    };
     let place = |in_document: &str, in_sequence: &str| match action {
-        Action::Sequence => Some(format!("service.detection.sequence.endpoints.0.{in_sequence}")),
-        Action::PortProbe => in_action(&format!("portProbeDetails.0.remoteIpDetails.{in_document}")),
+        Action::Sequence => Some(format!(
+            "service.detection.sequence.endpoints.0.{in_sequence}"
+        )),
+        Action::PortProbe => {
+            in_action(&format!("portProbeDetails.0.remoteIpDetails.{in_document}"))
+        }
         Action::Dns => None,
         _ => in_action(&format!("remoteIpDetails.{in_document}")),
     };
@@ -119,10 +129,14 @@ fn path(column: &str, action: Action, resource: &str) -> Option<String> {
         "remote_asn_org" => place("organization.asnOrg", "autonomousSystem.name"),
         "remote_port" if action == Action::Network => in_action("remotePortDetails.port"),
         "local_port" if action == Action::Network => in_action("localPortDetails.port"),
-        "local_port" if action == Action::PortProbe => in_action("portProbeDetails.0.localPortDetails.port"),
+        "local_port" if action == Action::PortProbe => {
+            in_action("portProbeDetails.0.localPortDetails.port")
+        }
         "direction" if action == Action::Network => in_action("connectionDirection"),
         "protocol" if matches!(action, Action::Network | Action::Dns) => in_action("protocol"),
-        "blocked" if matches!(action, Action::Network | Action::Dns | Action::PortProbe) => in_action("blocked"),
+        "blocked" if matches!(action, Action::Network | Action::Dns | Action::PortProbe) => {
+            in_action("blocked")
+        }
         "dns_domain" if action == Action::Dns => in_action("domain"),
         "dns_domain" if action == Action::Api => in_action("domainDetails.domain"),
         "api" if action == Action::Api => in_action("api"),
@@ -160,7 +174,8 @@ fn set_remote(finding: &mut Value, action: Action, ips: &[Value]) -> bool {
         Action::PortProbe => "service.action.portProbeAction.portProbeDetails".to_owned(),
         Action::Sequence => "service.detection.sequence.endpoints".to_owned(),
         _ => {
-            let (Some(action), [ip]) = (action.member().filter(|_| action != Action::Dns), ips) else {
+            let (Some(action), [ip]) = (action.member().filter(|_| action != Action::Dns), ips)
+            else {
                 return false;
             };
             let details = &mut finding["service"]["action"][action]["remoteIpDetails"];
@@ -227,7 +242,8 @@ pub(super) fn put(root: &mut Value, path: &str, value: Value) -> bool {
 /// What the decoder read for a column, as text; lists with `, ` between.
 pub(super) fn decoded(finding: &Finding<'_>, column: &str) -> Option<String> {
     let text = |value: &Option<std::borrow::Cow<'_, str>>| value.as_deref().map(str::to_owned);
-    let list = |values: &[std::borrow::Cow<'_, str>]| (!values.is_empty()).then(|| values.join(", "));
+    let list =
+        |values: &[std::borrow::Cow<'_, str>]| (!values.is_empty()).then(|| values.join(", "));
     match column {
         "account_id" => Some(finding.account_id.to_string()),
         "region" => Some(finding.region.to_string()),

@@ -79,7 +79,10 @@ pub(super) fn differences(start: i64, expect: &[Expected], seen: &[Seen<'_>]) ->
         }
     }
     for seen in open {
-        told.push(format!("not expected: {}", line(start, seen.group, seen.episode)));
+        told.push(format!(
+            "not expected: {}",
+            line(start, seen.group, seen.episode)
+        ));
     }
     told
 }
@@ -98,14 +101,37 @@ fn faults(start: i64, expected: &Expected, seen: &Seen<'_>) -> Vec<String> {
     };
     let time = |micros: i64| offset(micros.saturating_sub(start));
     unlike("at", expected.at.map(time), time(episode.first_match));
-    unlike("through", expected.through.map(time), time(episode.last_match));
+    unlike(
+        "through",
+        expected.through.map(time),
+        time(episode.last_match),
+    );
     let number = |number: u64| number.to_string();
     unlike("count", expected.count.map(number), number(episode.count));
-    unlike("matches", expected.matches.map(number), number(episode.matches));
+    unlike(
+        "matches",
+        expected.matches.map(number),
+        number(episode.matches),
+    );
     for (what, wanted, names, total) in [
-        ("findings", &expected.findings, &episode.findings, episode.findings_total),
-        ("accounts", &expected.accounts, &episode.accounts, episode.accounts.len() as u64),
-        ("regions", &expected.regions, &episode.regions, episode.regions.len() as u64),
+        (
+            "findings",
+            &expected.findings,
+            &episode.findings,
+            episode.findings_total,
+        ),
+        (
+            "accounts",
+            &expected.accounts,
+            &episode.accounts,
+            episode.accounts.len() as u64,
+        ),
+        (
+            "regions",
+            &expected.regions,
+            &episode.regions,
+            episode.regions.len() as u64,
+        ),
     ] {
         match wanted {
             None => {}
@@ -166,10 +192,14 @@ pub(super) fn disagreement(
     let expected = lines(at_once);
     let mut compare = |how: &str, found: &[String]| {
         for line in expected.iter().filter(|line| !found.contains(line)) {
-            told.push(format!("{how} lacks what all findings at once lead to: {line}"));
+            told.push(format!(
+                "{how} lacks what all findings at once lead to: {line}"
+            ));
         }
         for line in found.iter().filter(|line| !expected.contains(line)) {
-            told.push(format!("{how} leads to what all findings at once do not: {line}"));
+            told.push(format!(
+                "{how} leads to what all findings at once do not: {line}"
+            ));
         }
     };
     compare("one commit after the other", &lines(one_by_one));
@@ -239,7 +269,11 @@ fn sorted(group: &Group) -> Group {
 fn named<'a>(group: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> String {
     let values: Vec<String> = group
         .map(|(column, value)| {
-            format!("{}={}", clean(column, 60), clean(value.unwrap_or("null"), 120))
+            format!(
+                "{}={}",
+                clean(column, 60),
+                clean(value.unwrap_or("null"), 120)
+            )
         })
         .collect();
     match values.is_empty() {

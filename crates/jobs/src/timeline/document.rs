@@ -16,21 +16,33 @@ pub(super) const TEMPLATES: [(&str, &str); 20] = [
     ("dns_exfiltration", "Trojan:EC2/DNSDataExfiltration"),
     ("discovery", "Discovery:IAMUser/AnomalousBehavior"),
     ("tor_api_call", "UnauthorizedAccess:IAMUser/TorIPCaller"),
-    ("console_login", "UnauthorizedAccess:IAMUser/ConsoleLoginSuccess.B"),
+    (
+        "console_login",
+        "UnauthorizedAccess:IAMUser/ConsoleLoginSuccess.B",
+    ),
     ("root_usage", "Policy:IAMUser/RootCredentialUsage"),
-    ("trail_disabled", "Stealth:IAMUser/CloudTrailLoggingDisabled"),
+    (
+        "trail_disabled",
+        "Stealth:IAMUser/CloudTrailLoggingDisabled",
+    ),
     ("initial_access", "InitialAccess:IAMUser/AnomalousBehavior"),
     (
         "credential_exfiltration",
         "UnauthorizedAccess:IAMUser/InstanceCredentialExfiltration.OutsideAWS",
     ),
     ("s3_exfiltration", "Exfiltration:S3/AnomalousBehavior"),
-    ("rds_failed_login", "CredentialAccess:RDS/AnomalousBehavior.FailedLogin"),
+    (
+        "rds_failed_login",
+        "CredentialAccess:RDS/AnomalousBehavior.FailedLogin",
+    ),
     (
         "rds_login",
         "CredentialAccess:RDS/AnomalousBehavior.SuccessfulLogin",
     ),
-    ("container_escape", "PrivilegeEscalation:Runtime/RuncContainerEscape"),
+    (
+        "container_escape",
+        "PrivilegeEscalation:Runtime/RuncContainerEscape",
+    ),
     ("malware", "Execution:EC2/MaliciousFile"),
     (
         "attack_sequence",
@@ -303,7 +315,10 @@ fn resource(kind: &str, account: &str, region: &str) -> Value {
                 "rdsDbInstanceDetails",
                 json!({"dbInstanceIdentifier": "orders", "dbInstanceArn": format!("arn:aws:rds:{region}:{account}:db:orders")}),
             );
-            has("rdsDbUserDetails", json!({"user": "admin", "application": "psql"}));
+            has(
+                "rdsDbUserDetails",
+                json!({"user": "admin", "application": "psql"}),
+            );
         }
         "Lambda" => {
             has(
@@ -340,10 +355,14 @@ fn action(action: Action) -> Value {
         Action::Dns => json!({"actionType": "DNS_REQUEST", "dnsRequestAction": {
             "domain": "c2.example.net", "protocol": "UDP", "blocked": false,
         }}),
-        Action::Kubernetes => json!({"actionType": "KUBERNETES_API_CALL", "kubernetesApiCallAction": {
-            "requestUri": "/api/v1/secrets", "verb": "list", "statusCode": 200, "remoteIpDetails": remote,
-        }}),
-        Action::RdsLogin => json!({"actionType": "RDS_LOGIN_ATTEMPT", "rdsLoginAttemptAction": {"remoteIpDetails": remote}}),
+        Action::Kubernetes => {
+            json!({"actionType": "KUBERNETES_API_CALL", "kubernetesApiCallAction": {
+                "requestUri": "/api/v1/secrets", "verb": "list", "statusCode": 200, "remoteIpDetails": remote,
+            }})
+        }
+        Action::RdsLogin => {
+            json!({"actionType": "RDS_LOGIN_ATTEMPT", "rdsLoginAttemptAction": {"remoteIpDetails": remote}})
+        }
         Action::Sequence | Action::None => json!({}),
     }
 }

@@ -78,17 +78,17 @@ impl Events {
         if let Some(defaults) = defaults {
             for (key, value) in reader.entries(defaults, "defaults")? {
                 // What an event is made from is one choice, by whatever name.
-                let replaced = |known: &str| {
-                    known == key.text || (is_kind(known) && is_kind(&key.text))
-                };
+                let replaced =
+                    |known: &str| known == key.text || (is_kind(known) && is_kind(&key.text));
                 if !own.iter().any(|(known, _)| replaced(&known.text)) {
                     fields.push((key, value));
                 }
             }
         }
         for (key, _) in &fields {
-            self.known(reader, key);
+            known(reader, key);
         }
+        fields.retain(|(key, _)| is_known(full_name(&key.text)));
         let times = self.times(reader, node, &fields)?;
         let arrive = match get(&fields, "arrive") {
             Some(value) => Some((value.at, self.start + reader.offset(value, "arrive")?)),
@@ -101,7 +101,8 @@ impl Events {
         let kinds = self.kinds(reader, node, &fields)?;
         for (nth, at) in times.into_iter().enumerate() {
             let kind = kinds[nth % kinds.len()].clone();
-            let of = |name: &str| get(&fields, name).map(|value| (value.at, one(value, nth, false)));
+            let of =
+                |name: &str| get(&fields, name).map(|value| (value.at, one(value, nth, false)));
             let arrives = match arrive {
                 Some((place, arrives)) if arrives < at => {
                     return reader.none(place, "arrive: before it happens");
@@ -172,26 +173,12 @@ impl Events {
             });
         }
         if self.planned.len() > MOST {
-            return reader.none(node.at, format!("events: more than {MOST} findings in one test"));
-        }
-        Some(())
-    }
-
-    fn known(&self, reader: &mut Reader, key: &Key) {
-        let name = full_name(&key.text);
-        let known = OWN.contains(&name)
-            || COLUMNS.contains(&name)
-            || name == "action_type"
-            || name.contains('.');
-        if !known {
-            let words = OWN.into_iter().chain(COLUMNS).chain(["action_type", "country"]);
-            let hint = did_you_mean(name, words);
-            let name = clean(name, 60);
-            reader.note(
-                key.at,
-                format!("{name}: an event has no such field, findings no such column{hint}"),
+            return reader.none(
+                node.at,
+                format!("events: more than {MOST} findings in one test"),
             );
         }
+        Some(())
     }
 
     /// When each finding of an event happens.
@@ -235,7 +222,10 @@ impl Events {
             None => 1,
         };
         if listed.len() > 1 && (repeats > 1 || every.is_some()) {
-            return reader.none(at.at, "at: a list of times, or one time with every and times");
+            return reader.none(
+                at.at,
+                "at: a list of times, or one time with every and times",
+            );
         }
         let step = every.unwrap_or(0);
         if repeats > 1 {
@@ -266,7 +256,10 @@ impl Events {
                 return reader.none(value.at, "type: give either a type or a template");
             }
             (None, None) => {
-                return reader.none(node.at, "type: missing; a finding type, or `template: NAME`");
+                return reader.none(
+                    node.at,
+                    "type: missing; a finding type, or `template: NAME`",
+                );
             }
         };
         let items: Vec<&Node> = match &value.value {
@@ -300,7 +293,10 @@ impl Events {
         let mut first_seen: HashMap<(&str, String), i64> = HashMap::new();
         let mut published: BTreeMap<&str, i64> = BTreeMap::new();
         let account = |planned: &Planned| {
-            let value = planned.values.iter().find(|(name, ..)| name == "account_id");
+            let value = planned
+                .values
+                .iter()
+                .find(|(name, ..)| name == "account_id");
             value
                 .and_then(|(_, value, _)| value.text())
                 .unwrap_or_else(|| ACCOUNT.to_owned())
@@ -327,18 +323,25 @@ impl Events {
                 last_seen: planned.at,
                 updated: planned.updated,
             });
+            let mut complete = true;
             for (name, value, at) in &planned.values {
                 let placed = match name.contains('.') {
                     true => put(&mut finding, name, value.json()),
                     false => set(&mut finding, planned.action, name, &json_of(name, value)),
                 };
+                complete &= placed;
                 if !placed {
                     let (name, kind) = (clean(name, 60), clean(&planned.kind, 100));
-                    reader.note(*at, format!("{name}: a finding of type {kind} does not carry it"));
+                    reader.note(
+                        *at,
+                        format!("{name}: a finding of type {kind} does not carry it"),
+                    );
                 }
             }
             let document = event(&finding, planned.updated).to_string();
-            check(reader, planned, &document);
+            if complete {
+                check(reader, planned, &document);
+            }
             for _ in 0..=planned.duplicates {
                 arrivals.push(Arrival {
                     arrives: planned.arrives,
@@ -350,6 +353,27 @@ impl Events {
         arrivals.sort_by_key(|arrival| arrival.arrives);
         arrivals
     }
+}
+
+fn known(reader: &mut Reader, key: &Key) {
+    let name = full_name(&key.text);
+    if !is_known(name) {
+        let words = OWN
+            .into_iter()
+            .chain(COLUMNS)
+            .chain(["action_type", "country"]);
+        let hint = did_you_mean(name, words);
+        let name = clean(name, 60);
+        reader.note(
+            key.at,
+            format!("{name}: an event has no such field, findings no such column{hint}"),
+        );
+    }
+}
+
+/// A field of events, a column, or a path.
+fn is_known(name: &str) -> bool {
+    OWN.contains(&name) || COLUMNS.contains(&name) || name == "action_type" || name.contains('.')
 }
 
 fn is_kind(field: &str) -> bool {
@@ -419,7 +443,10 @@ fn check(reader: &mut Reader, planned: &Planned, document: &str) {
         Decoded::Reject(reject) => problem = Some((planned.place, reject.reason)),
     });
     if found == 1
-        && let Some((name, value, at)) = planned.values.iter().find(|(name, ..)| name == "account_id")
+        && let Some((name, value, at)) = planned
+            .values
+            .iter()
+            .find(|(name, ..)| name == "account_id")
         && let Yaml::Whole(_) = value
         && value.text().is_some_and(|text| text.len() != 12)
     {

@@ -30,7 +30,12 @@ pub struct Case {
 
 /// The XML of all suites.
 pub fn junit(suites: &[Suite]) -> String {
-    let failed = |cases: &[Case]| cases.iter().filter(|case| !case.failures.is_empty()).count();
+    let failed = |cases: &[Case]| {
+        cases
+            .iter()
+            .filter(|case| !case.failures.is_empty())
+            .count()
+    };
     let time = |cases: &[Case]| {
         cases
             .iter()
@@ -38,7 +43,10 @@ pub fn junit(suites: &[Suite]) -> String {
             .sum::<Duration>()
             .as_secs_f64()
     };
-    let all: Vec<Case> = suites.iter().flat_map(|suite| suite.cases.clone()).collect();
+    let all: Vec<Case> = suites
+        .iter()
+        .flat_map(|suite| suite.cases.clone())
+        .collect();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a String cannot fail.
     let _ = writeln!(

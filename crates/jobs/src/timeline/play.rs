@@ -29,10 +29,7 @@ impl Stage {
         Stage::with_accounts(library, &[]).await
     }
 
-    async fn with_accounts(
-        library: &Library,
-        accounts: &[AccountRow],
-    ) -> Result<Stage, JobsError> {
+    async fn with_accounts(library: &Library, accounts: &[AccountRow]) -> Result<Stage, JobsError> {
         let mut tables = Vec::new();
         let mut findings = None;
         for table in Table::ALL {
@@ -181,12 +178,7 @@ fn planned(
     version: i64,
 ) -> Vec<AlertEvent> {
     let alerts: Vec<Alert> = fold(log.to_vec());
-    plan_rule(
-        rule,
-        fired,
-        &alerts,
-        &Look::at_all(now, version, i64::MAX),
-    )
+    plan_rule(rule, fired, &alerts, &Look::at_all(now, version, i64::MAX))
 }
 
 fn take(rows: &mut MemoryFindings, arrival: &Arrival) {

@@ -11,7 +11,14 @@ use crate::params::{ParameterType, Value};
 
 const FIELDS: [&str; 5] = ["rule", "start", "description", "defaults", "tests"];
 const TEST_FIELDS: [&str; 5] = ["name", "accounts", "events", "until", "expect"];
-const ACCOUNT_FIELDS: [&str; 6] = ["account_id", "name", "ou", "owner", "valid_from", "valid_to"];
+const ACCOUNT_FIELDS: [&str; 6] = [
+    "account_id",
+    "name",
+    "ou",
+    "owner",
+    "valid_from",
+    "valid_to",
+];
 const EXPECT_FIELDS: [&str; 11] = [
     "group",
     "at",
@@ -101,10 +108,16 @@ impl Reader {
     ) -> Option<Vec<(&'n Key, &'n Node)>> {
         let Yaml::Map(entries) = &node.value else {
             let name = node.value.name();
-            return self.none(node.at, format!("{what} is lines of `field: value`, not {name}"));
+            return self.none(
+                node.at,
+                format!("{what} is lines of `field: value`, not {name}"),
+            );
         };
         for (at, (key, _)) in entries.iter().enumerate() {
-            if entries[..at].iter().any(|(known, _)| known.text == key.text) {
+            if entries[..at]
+                .iter()
+                .any(|(known, _)| known.text == key.text)
+            {
                 self.note(key.at, format!("{}: given twice", clean(&key.text, 60)));
             }
         }
@@ -128,7 +141,10 @@ impl Reader {
             }
             _ => {
                 let name = node.value.name();
-                self.none(node.at, format!("{field}: must be a whole number, not {name}"))
+                self.none(
+                    node.at,
+                    format!("{field}: must be a whole number, not {name}"),
+                )
             }
         }
     }
@@ -179,7 +195,10 @@ impl Reader {
                 }),
         };
         let Some(tests) = get(&fields, "tests") else {
-            return self.none(node.at, "tests: missing; a list of `name`, `events` and `expect`");
+            return self.none(
+                node.at,
+                "tests: missing; a list of `name`, `events` and `expect`",
+            );
         };
         let (rule, start) = (rule?, start?);
         let mut read = Vec::new();
@@ -191,7 +210,10 @@ impl Reader {
         }
         for (at, test) in read.iter().enumerate() {
             if read[..at].iter().any(|known| known.name == test.name) {
-                self.note((test.line, 1), format!("name: `{}` is taken", clean(&test.name, 80)));
+                self.note(
+                    (test.line, 1),
+                    format!("name: `{}` is taken", clean(&test.name, 80)),
+                );
             }
         }
         Some(Timeline {
@@ -209,7 +231,10 @@ impl Reader {
             Ok(Value::Timestamp(micros)) if !text.contains(['n', 'e']) => Some(micros),
             _ => {
                 let name = clean(&text, 40);
-                self.none(node.at, format!("start: `{name}` is no time like 2026-11-02T10:00:00Z"))
+                self.none(
+                    node.at,
+                    format!("start: `{name}` is no time like 2026-11-02T10:00:00Z"),
+                )
             }
         }
     }
@@ -233,9 +258,10 @@ impl Reader {
                     events.read(self, event, defaults);
                 }
             }
-            None if accounts.is_empty() => {
-                self.note(node.at, "events: missing; without findings nothing can happen")
-            }
+            None if accounts.is_empty() => self.note(
+                node.at,
+                "events: missing; without findings nothing can happen",
+            ),
             None => {}
         }
         let arrivals = events.arrivals(self);
@@ -244,7 +270,10 @@ impl Reader {
             None => arrivals.last().map_or(start, |last| last.arrives),
         };
         let Some(list) = get(&fields, "expect") else {
-            return self.none(node.at, "expect: missing; a list of alerts, or [] for silence");
+            return self.none(
+                node.at,
+                "expect: missing; a list of alerts, or [] for silence",
+            );
         };
         let mut expect = Vec::new();
         for alert in self.list(list, "expect")? {
@@ -302,8 +331,7 @@ impl Reader {
             None => None,
         };
         let (at, through) = (time(self, "at"), time(self, "through"));
-        let mut number =
-            |name: &str| get(&fields, name).and_then(|value| self.whole(value, name));
+        let mut number = |name: &str| get(&fields, name).and_then(|value| self.whole(value, name));
         let (count, matches) = (number("count"), number("matches"));
         let mut listed = |name: &str| match get(&fields, name)? {
             Node {
@@ -327,7 +355,10 @@ impl Reader {
                     let hint = did_you_mean(&word, words);
                     let known = words.join(", ");
                     let word = clean(&word, 40);
-                    self.none(value.at, format!("{name}: `{word}` is none of {known}{hint}"))
+                    self.none(
+                        value.at,
+                        format!("{name}: `{word}` is none of {known}{hint}"),
+                    )
                 }
             }
         };
@@ -338,7 +369,10 @@ impl Reader {
                 let words = State::ALL.map(State::as_str);
                 let (known, hint) = (words.join(", "), did_you_mean(&word, words));
                 let word = clean(&word, 40);
-                self.none(value.at, format!("state: `{word}` is none of {known}{hint}"))
+                self.none(
+                    value.at,
+                    format!("state: `{word}` is none of {known}{hint}"),
+                )
             })
         });
         Some(Expected {

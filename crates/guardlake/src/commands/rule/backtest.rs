@@ -44,7 +44,15 @@ pub(super) async fn run(
         .transpose()?;
     let lake = wire_up::lake(settings).await?;
     let (from, to) = (args.from.as_deref(), args.to.as_deref());
-    let past = Past::open(&lake, &library, &Limits::default(), from, to, wire_up::now()).await?;
+    let past = Past::open(
+        &lake,
+        &library,
+        &Limits::default(),
+        from,
+        to,
+        wire_up::now(),
+    )
+    .await?;
     if let Err(error) = rules::check(past.session(), &rule).await {
         tell(&file.file, &file.text, &error.mistakes);
         return Ok(ExitCode::from(2));
@@ -168,7 +176,10 @@ fn story(rule: &Rule, told: &Backtest) -> String {
         told.groups().len(),
     );
     if told.going_on > 0 {
-        text.push_str(&format!("; {} more had opened before and went on", told.going_on));
+        text.push_str(&format!(
+            "; {} more had opened before and went on",
+            told.going_on
+        ));
     }
     text.push('\n');
     if told.alerts.is_empty() {
@@ -183,15 +194,24 @@ fn story(rule: &Rule, told: &Backtest) -> String {
     }
     if groups.len() > GROUPS {
         let rest: u64 = groups[GROUPS..].iter().map(|(_, alerts)| alerts).sum();
-        text.push_str(&format!("{rest:>6}  in {} other groups\n", groups.len() - GROUPS));
+        text.push_str(&format!(
+            "{rest:>6}  in {} other groups\n",
+            groups.len() - GROUPS
+        ));
     }
     if let Some(Rung { group, episode }) = told.longest() {
         let (first, last) = (rfc3339(episode.first_match), rfc3339(episode.last_match));
-        text.push_str(&format!("\nlongest  {first} to {last}\n         {}\n", named(group)));
+        text.push_str(&format!(
+            "\nlongest  {first} to {last}\n         {}\n",
+            named(group)
+        ));
     }
     if let Some(Rung { group, episode }) = told.biggest() {
         let (count, end) = (episode.count, rfc3339(episode.window_end));
-        text.push_str(&format!("biggest  {count} in the window that ends {end}\n         {}\n", named(group)));
+        text.push_str(&format!(
+            "biggest  {count} in the window that ends {end}\n         {}\n",
+            named(group)
+        ));
     }
     text
 }

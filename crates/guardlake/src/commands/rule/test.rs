@@ -57,7 +57,15 @@ pub(super) async fn run(
                 })
             })
             .collect();
-        let columns = ["rule", "test", "ok", "differences", "file", "line", "milliseconds"];
+        let columns = [
+            "rule",
+            "test",
+            "ok",
+            "differences",
+            "file",
+            "line",
+            "milliseconds",
+        ];
         output::values(&rows, &columns, format)?;
     }
     if paths.is_empty() {
@@ -121,9 +129,7 @@ async fn suite(
         return Ok(None);
     };
     let checked = match &rule.rule {
-        Ok(parsed) => rules::check(stage.session(), parsed)
-            .await
-            .map(|()| parsed),
+        Ok(parsed) => rules::check(stage.session(), parsed).await.map(|()| parsed),
         Err(error) => Err(error.clone()),
     };
     let parsed: &Rule = match checked {
@@ -161,12 +167,17 @@ fn show(rule: &str, case: &Case) -> Result<(), Failure> {
         true => "ok    ",
         false => "FAILED",
     };
-    let told = writeln!(out, "{verdict}  {}: {}", clean(rule, 80), clean(&case.name, 160))
-        .and_then(|()| {
-            case.failures
-                .iter()
-                .try_for_each(|failure| writeln!(out, "          {}", clean(failure, 1_000)))
-        });
+    let told = writeln!(
+        out,
+        "{verdict}  {}: {}",
+        clean(rule, 80),
+        clean(&case.name, 160)
+    )
+    .and_then(|()| {
+        case.failures
+            .iter()
+            .try_for_each(|failure| writeln!(out, "          {}", clean(failure, 1_000)))
+    });
     match told {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -213,7 +224,10 @@ fn rule(
     let mistake = Mistake {
         line: timeline.rule_at.0,
         column: timeline.rule_at.1,
-        message: format!("rule: there is no rule `{}`{near}", clean(&timeline.rule, 80)),
+        message: format!(
+            "rule: there is no rule `{}`{near}",
+            clean(&timeline.rule, 80)
+        ),
     };
     note(render_mistake(&source.file, &source.text, &mistake).trim_end());
     Ok(None)

@@ -71,7 +71,9 @@ mod tests {
             let lines: Vec<&str> = plot.lines().skip(1).collect();
             assert!(lines.len() <= LINES, "{length}");
             assert!(lines.iter().all(|line| line.chars().count() <= 80));
-            let numbers = lines.iter().map(|line| line.split_whitespace().nth(1).unwrap());
+            let numbers = lines
+                .iter()
+                .map(|line| line.split_whitespace().nth(1).unwrap());
             let sum: u64 = numbers.map(|number| number.parse::<u64>().unwrap()).sum();
             assert_eq!(sum, all.iter().map(|(_, alerts)| alerts).sum::<u64>());
         }

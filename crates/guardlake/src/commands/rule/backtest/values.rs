@@ -9,7 +9,10 @@ const MOST: usize = 200;
 
 /// What can be swept, and how its values are written.
 const FIELDS: [(&str, &str); 3] = [
-    ("threshold", "threshold=5..50, threshold=5..50:5 or threshold=5,10"),
+    (
+        "threshold",
+        "threshold=5..50, threshold=5..50:5 or threshold=5,10",
+    ),
     ("window", "window=5m,10m,1h"),
     ("suppress_for", "suppress_for=1h,6h"),
 ];
@@ -25,7 +28,9 @@ pub(super) fn sweep(
         let near = FIELDS
             .iter()
             .find(|(known, _)| strsim::damerau_levenshtein(known, name.trim()) <= 3)
-            .map_or_else(String::new, |(known, _)| format!("; did you mean `{known}`?"));
+            .map_or_else(String::new, |(known, _)| {
+                format!("; did you mean `{known}`?")
+            });
         let known = FIELDS.map(|(known, _)| known).join(", ");
         let name = clean(name, 40);
         return Err(wrong(format!("`{name}` is none of {known}{near}")));
@@ -124,7 +129,12 @@ mod tests {
             let (_, rules) = sweep(&rule(suppress), text).unwrap();
             let told = |(value, rule): (String, Rule)| {
                 let (window, suppress) = (rule.window.as_str(), rule.suppress_for.as_str());
-                (value, rule.threshold, window.to_owned(), suppress.to_owned())
+                (
+                    value,
+                    rule.threshold,
+                    window.to_owned(),
+                    suppress.to_owned(),
+                )
             };
             rules.into_iter().map(told).collect()
         };
@@ -135,11 +145,15 @@ mod tests {
             told("suppress_for: 2h\n", "window=1h"),
             [row("1h", 2, "1h", "2h")]
         );
-        assert_eq!(
-            told("", "suppress_for=1d"),
-            [row("1d", 2, "10m", "1d")]
-        );
-        for wrong in ["", "threshold", "threshold=", "window=5", "limit=3", "threshold=1..900"] {
+        assert_eq!(told("", "suppress_for=1d"), [row("1d", 2, "10m", "1d")]);
+        for wrong in [
+            "",
+            "threshold",
+            "threshold=",
+            "window=5",
+            "limit=3",
+            "threshold=1..900",
+        ] {
             assert!(sweep(&rule(""), wrong).is_err(), "{wrong}");
         }
     }
