@@ -6,6 +6,7 @@ mod exactly_once;
 mod house;
 mod life;
 mod loads;
+mod pack;
 mod readers;
 #[path = "../sim/sim.rs"]
 mod sim;
