@@ -4,6 +4,7 @@ mod support;
 
 mod exactly_once;
 mod house;
+mod life;
 mod loads;
 mod pack;
 mod readers;

@@ -14,6 +14,7 @@
 //! depend on when somebody looked.
 
 mod rule;
+pub mod sigma;
 
 mod observation;
 mod sweep;

@@ -196,6 +196,8 @@ pub enum Count {
 pub struct RuleError {
     /// The id that the rule would have had.
     pub rule: String,
+    /// The name of the file that the mistakes are in: `burst.sql`, or that of Sigma documents.
+    pub file: String,
     /// At least one.
     pub mistakes: Vec<Mistake>,
 }
@@ -374,7 +376,7 @@ impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, mistake) in self.mistakes.iter().enumerate() {
             let line_break = if i == 0 { "" } else { "\n" };
-            write!(f, "{line_break}{}.sql:{mistake}", self.rule)?;
+            write!(f, "{line_break}{}:{mistake}", self.file)?;
         }
         Ok(())
     }

@@ -192,6 +192,14 @@ pub(crate) enum Rule {
     List(RuleFolder),
     /// Check rules without running them
     Check(RuleFolder),
+    /// Print the SQL file of a rule: what the Sigma documents of a .yml file become, or a rule's own text
+    Convert {
+        /// A file, or the id of a rule
+        #[arg(value_name = "FILE|RULE")]
+        what: String,
+        #[command(flatten)]
+        rules: RuleFolder,
+    },
     /// Play the rules' timelines: does each ring when it should, and only then? Exit with 1 when a test fails
     Test {
         /// Timelines, or folders of them [default: those beside the rules]

@@ -46,6 +46,15 @@ pub(crate) fn rows(
     }
 }
 
+/// Prints text as it is.
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // `| head` has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|e| Failure::io(format!("cannot write the answer: {e}"))),
+    }
+}
+
 /// Prints values that are JSON already: one object each.
 pub(crate) fn values(
     values: &[serde_json::Value],

@@ -39,7 +39,7 @@ pub use evaluate::{Fired, evaluate};
 pub use evidence::Top;
 pub use gaps::STREAM_GAP;
 pub use limits::Limits;
-pub use mistake::{Place, QueryError, Remedy, render_mistake};
+pub use mistake::{Place, QueryError, Remedy, closest, render_mistake};
 pub use operate::{OperateError, Operated, operate};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
@@ -65,6 +65,9 @@ pub enum JobsError {
     /// The lake cannot be read.
     #[error("cannot open the lake's tables")]
     Lake(#[from] lake::LakeError),
+    /// Columns did not fit together: report a bug.
+    #[error("columns do not fit together")]
+    Columns(#[from] arrow::error::ArrowError),
     /// A period that was asked for is none. Ask for another.
     #[error("{0}")]
     Period(String),

@@ -312,7 +312,7 @@ fn did_you_mean(name: &str) -> String {
 }
 
 /// The name that a misspelt word most likely was: at most a third of it wrong.
-pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let allowed = (word.chars().count() / 3).max(1);
     names

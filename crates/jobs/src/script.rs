@@ -57,6 +57,36 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
+impl Source {
+    /// Whether it holds Sigma documents rather than SQL.
+    pub fn is_sigma(&self) -> bool {
+        is_sigma(Path::new(&self.file))
+    }
+
+    /// Whether it is what the binary carries, to the letter.
+    pub fn is_built_in(&self) -> bool {
+        let mut files = BUILT_IN.iter();
+        files.any(|(folder, name, text)| {
+            *name == self.name
+                && *text == &*self.text
+                && self.file == format!("sql/{folder}/{name}.sql")
+        })
+    }
+
+    /// What it replaces others by: rules may be of one name in SQL and in Sigma, and that is told when they are read.
+    fn key(&self) -> String {
+        match Path::new(&self.file).extension() {
+            Some(kind) if self.is_sigma() => format!("{}.{}", self.name, kind.display()),
+            _ => self.name.clone(),
+        }
+    }
+}
+
+fn is_sigma(file: &Path) -> bool {
+    file.extension()
+        .is_some_and(|kind| kind == "yml" || kind == "yaml")
+}
+
 /// A view, trend or investigation.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -153,7 +183,7 @@ impl Library {
         for kind in Kind::ALL {
             let folder = overlay.join(kind.folder());
             if folder.is_dir() {
-                for source in read_folder(&folder, &["sql"])? {
+                for source in read_folder(&folder, endings(kind))? {
                     // What was said of the built-in rule of this name need not hold of this one.
                     if kind == Kind::Alert {
                         library.timelines.remove(&source.name);
@@ -166,11 +196,11 @@ impl Library {
         Ok(library)
     }
 
-    /// The same with `rules` as the only alert rules: every `.sql` file of that folder.
+    /// The same with `rules` as the only alert rules: every `.sql`, `.yml` and `.yaml` file of that folder.
     pub fn with_rules_only(mut self, rules: &Path) -> Result<Library, ScriptError> {
         self.sources.retain(|(kind, _), _| *kind != Kind::Alert);
         self.timelines.clear();
-        for source in read_folder(rules, &["sql"])? {
+        for source in read_folder(rules, endings(Kind::Alert))? {
             self.insert(Kind::Alert, source);
         }
         self.read_timelines(rules)?;
@@ -207,7 +237,7 @@ impl Library {
 
     /// Adds a file, or replaces the one of its kind and name.
     pub fn insert(&mut self, kind: Kind, source: Source) {
-        self.sources.insert((kind, source.name.clone()), source);
+        self.sources.insert((kind, source.key()), source);
     }
 
     /// All files of a kind by name.
@@ -308,6 +338,14 @@ fn unreadable(path: &Path, source: std::io::Error) -> ScriptError {
     ScriptError::Read {
         path: path.to_owned(),
         source,
+    }
+}
+
+/// What the files of a kind end in.
+fn endings(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Alert => &["sql", "yml", "yaml"],
+        _ => &["sql"],
     }
 }
 

@@ -37,6 +37,7 @@ pub use log::Ledger;
 pub use memory::MemoryFindings;
 pub use position::{Position, SequenceNumber, ShardKey};
 pub use provenance::PositionCheck;
+pub use read::fitted;
 pub use rows::Provenance;
 pub use schema::Table;
 pub use surroundings::{Clock, Ids, Surroundings};

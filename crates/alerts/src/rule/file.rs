@@ -15,6 +15,7 @@ pub(super) fn parse(id: &str, text: &str) -> Result<Rule, RuleError> {
         Some(rule) if mistakes.is_empty() => Ok(rule),
         _ => Err(RuleError {
             rule: id.to_owned(),
+            file: format!("{id}.sql"),
             mistakes,
         }),
     }

@@ -68,6 +68,7 @@ pub async fn checked(session: &Session, rule: &Rule) -> Result<Rule, RuleError> 
         }),
         false => Err(RuleError {
             rule: rule.id.clone(),
+            file: format!("{}.sql", rule.id),
             mistakes: report.mistakes,
         }),
     }
@@ -343,6 +344,7 @@ impl Report<'_> {
         };
         RuleError {
             rule: self.rule.id.clone(),
+            file: format!("{}.sql", self.rule.id),
             mistakes: vec![Mistake {
                 line,
                 column,

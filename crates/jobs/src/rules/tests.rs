@@ -1,5 +1,7 @@
 //! What a rule's SELECT may and may not do, and where the mistake is said to be.
 
+mod sigma;
+
 use alerts::Rule;
 
 use super::{check, load};
