@@ -166,14 +166,14 @@ fn table(field: &str, told: &[(String, Backtest)], format: Format) -> Result<(),
 /// What people read: at most eighty columns.
 fn story(rule: &Rule, told: &Backtest) -> String {
     let mut text = format!(
-        "{}: {}\n{} to {}\n\n{} alerts, {:.2} a day, {} groups",
+        "{}: {}\n{} to {}\n\n{}, {:.2} a day, {}",
         clean(&rule.id, 60),
         clean(&rule.title, 80),
         rfc3339(told.from),
         rfc3339(told.to),
-        told.alerts.len(),
+        many(told.alerts.len(), "alert"),
         told.per_day(),
-        told.groups().len(),
+        many(told.groups().len(), "group"),
     );
     if told.going_on > 0 {
         text.push_str(&format!(
@@ -214,6 +214,11 @@ fn story(rule: &Rule, told: &Backtest) -> String {
         ));
     }
     text
+}
+
+fn many(number: usize, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
 }
 
 fn named(group: &Group) -> String {

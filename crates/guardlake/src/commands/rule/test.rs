@@ -75,10 +75,11 @@ pub(super) async fn run(
     let failed = failed.count();
     let wrong_files = match wrong {
         0 => String::new(),
+        1 => ", 1 file wrong".to_owned(),
         wrong => format!(", {wrong} files wrong"),
     };
     note(&format!(
-        "{} tests of {} rules: {} ok, {failed} failed{wrong_files}",
+        "tests: {}, of rules: {}; {} ok, {failed} failed{wrong_files}",
         cases.len(),
         suites.len(),
         cases.len() - failed,
