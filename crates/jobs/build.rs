@@ -15,7 +15,7 @@ fn main() -> io::Result<()> {
     let mut list = String::from("&[\n");
     for folder in FOLDERS {
         println!("cargo::rerun-if-changed={}", sql.join(folder).display());
-        for file in sql_files(&sql.join(folder))? {
+        for file in files(&sql.join(folder), "sql")? {
             println!("cargo::rerun-if-changed={}", file.display());
             let stem = file.file_stem().unwrap_or_default().to_string_lossy();
             writeln!(
@@ -27,17 +27,33 @@ fn main() -> io::Result<()> {
         }
     }
     list.push(']');
-    fs::write(
-        PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("sql.rs"),
-        list,
-    )
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::write(out.join("sql.rs"), list)?;
+    let timelines = sql.join("alerts/tests");
+    println!("cargo::rerun-if-changed={}", timelines.display());
+    let mut list = String::from("&[\n");
+    for file in files(&timelines, "yaml")? {
+        println!("cargo::rerun-if-changed={}", file.display());
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        writeln!(
+            list,
+            "    ({stem:?}, include_str!({:?})),",
+            file.display().to_string()
+        )
+        .expect("a String takes all text");
+    }
+    list.push(']');
+    fs::write(out.join("timelines.rs"), list)
 }
 
-fn sql_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+fn files(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .collect::<io::Result<Vec<_>>>()?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == ending)
+    });
     files.sort();
     Ok(files)
 }

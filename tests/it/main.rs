@@ -4,7 +4,9 @@ mod support;
 
 mod exactly_once;
 mod house;
+mod life;
 mod loads;
+mod pack;
 mod readers;
 #[path = "../sim/sim.rs"]
 mod sim;

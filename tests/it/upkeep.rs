@@ -1,6 +1,6 @@
 //! Upkeep under faults: compaction, vacuum and log clean-up change no row, whoever else is at work and wherever they die.
 
-mod gate;
+pub(crate) mod gate;
 mod ground;
 mod history;
 

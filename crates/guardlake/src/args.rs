@@ -200,6 +200,37 @@ pub(crate) enum Rule {
         #[command(flatten)]
         rules: RuleFolder,
     },
+    /// Play the rules' timelines: does each ring when it should, and only then? Exit with 1 when a test fails
+    Test {
+        /// Timelines, or folders of them [default: those beside the rules]
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        rules: RuleFolder,
+        /// Write the results as JUnit XML, too
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+    },
+    /// How often a rule would have rung in a past period, and with other thresholds or windows
+    Backtest(Backtest),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Backtest {
+    /// Id of a rule, or the file of one that is not installed
+    #[arg(value_name = "RULE|FILE")]
+    pub(crate) rule: String,
+    /// Start of the period, included (2026-11-01, "end - 7d") [default: the oldest finding]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// End of the period, not included [default: the midnight after the newest finding]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Try values: threshold=5..50, threshold=5..50:5, window=5m,10m,1h or suppress_for=1h,6h
+    #[arg(long, value_name = "FIELD=VALUES")]
+    pub(crate) sweep: Option<String>,
+    #[command(flatten)]
+    pub(crate) rules: RuleFolder,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: Args, settings: Settings) -> Result<ExitCode, Fail
         Command::Sample(sample) => sample::run(&sample),
         Command::Sql(sql) => sql::run(sql, &settings, format).await,
         Command::Trend(trend) => trend::run(trend, &settings, format).await,
-        Command::Rule(rule) => rule::run(rule, &settings, format).await,
+        Command::Rule(rule) => rule::run(rule, &settings, args.format).await,
         Command::Alert(alert) => alert::run(alert, &settings, format).await,
         Command::Lake(lake) => lake::run(lake, &settings, format).await,
     }

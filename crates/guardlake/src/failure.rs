@@ -103,6 +103,7 @@ impl From<JobsError> for Failure {
             JobsError::Lake(error) => error.into(),
             JobsError::Query { file, text, error } => Failure::query(error.render(&file, &text)),
             JobsError::Script(_) => Failure::query(chain(&error)),
+            JobsError::Period(why) => Failure::usage(why),
             _ => Failure::io(chain(&error)),
         }
     }

@@ -12,7 +12,7 @@ use alerts::{Episode, Extent, Group, Kind, Observation, Observations, Rule, swee
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use datafusion::common::DataFusionError;
-use datafusion::logical_expr::ident;
+use datafusion::logical_expr::{LogicalPlan, ident};
 use datafusion::prelude::DataFrame;
 use finding::{FindingKey, Label, VersionHash};
 use futures::StreamExt;
@@ -68,6 +68,14 @@ pub(crate) async fn evaluate_within(
     };
     swept
         .await
+        .map_err(|error| session.mistake(&error, &rule.sql))
+}
+
+/// The plan by which a rule's rows are read, as DataFusion has made it.
+pub(crate) async fn optimized(session: &Session, rule: &Rule) -> Result<LogicalPlan, QueryError> {
+    let frame = select(session, rule, 0).await?;
+    measured::measured(frame, rule)
+        .and_then(DataFrame::into_optimized_plan)
         .map_err(|error| session.mistake(&error, &rule.sql))
 }
 

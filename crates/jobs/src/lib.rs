@@ -9,6 +9,7 @@
 //! [`operate()`] writes what people do with alerts.
 
 mod answer;
+pub mod backtest;
 mod bind;
 mod complete;
 mod evaluate;
@@ -24,6 +25,7 @@ mod script;
 mod session;
 #[cfg(test)]
 mod testing;
+pub mod timeline;
 mod watch;
 
 use std::sync::Arc;
@@ -37,7 +39,7 @@ pub use evaluate::{Fired, evaluate};
 pub use evidence::Top;
 pub use gaps::STREAM_GAP;
 pub use limits::Limits;
-pub use mistake::{Place, QueryError, Remedy, closest};
+pub use mistake::{Place, QueryError, Remedy, closest, render_mistake};
 pub use operate::{OperateError, Operated, operate};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
@@ -63,6 +65,12 @@ pub enum JobsError {
     /// The lake cannot be read.
     #[error("cannot open the lake's tables")]
     Lake(#[from] lake::LakeError),
+    /// Columns did not fit together: report a bug.
+    #[error("columns do not fit together")]
+    Columns(#[from] arrow::error::ArrowError),
+    /// A period that was asked for is none. Ask for another.
+    #[error("{0}")]
+    Period(String),
     /// DataFusion did not set up.
     #[error("cannot set up the query engine")]
     Engine(#[from] DataFusionError),

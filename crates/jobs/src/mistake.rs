@@ -107,38 +107,70 @@ impl QueryError {
     pub fn render(&self, name: &str, sql: &str) -> String {
         let mut out = format!("error: {}\n", self.message);
         if let Some(place) = self.place {
-            let line = sql.lines().nth(place.line as usize - 1).unwrap_or_default();
-            let number = place.line.to_string();
-            let margin = " ".repeat(number.len());
-            let indent: String = line
-                .chars()
-                .take(place.column as usize - 1)
-                .map(|c| if c == '\t' { '\t' } else { ' ' })
-                .collect();
-            let carets = "^".repeat(place.length as usize);
-            let shown: String = line
-                .chars()
-                .map(|c| {
-                    if c.is_control() && c != '\t' {
-                        '\u{fffd}'
-                    } else {
-                        c
-                    }
-                })
-                .collect();
-            out.push_str(&format!(
-                "{margin}--> {name}:{}:{}\n",
-                place.line, place.column
-            ));
-            out.push_str(&format!(
-                "{margin} |\n{number} | {shown}\n{margin} | {indent}{carets}\n"
-            ));
+            out.push_str(&excerpt(name, sql, place));
         }
         if let Some(help) = &self.help {
             out.push_str(&format!("help: {help}\n"));
         }
         out
     }
+}
+
+/// A mistake in a rule or a timeline, with the line it is about and a caret under the word. `name` is what the file is called,
+/// `text` all of it.
+pub fn render_mistake(name: &str, text: &str, mistake: &alerts::Mistake) -> String {
+    let line = text
+        .lines()
+        .nth(mistake.line.saturating_sub(1))
+        .unwrap_or_default();
+    let rest: Vec<char> = line
+        .chars()
+        .skip(mistake.column.saturating_sub(1))
+        .collect();
+    let is_word = |c: char| c.is_alphanumeric() || "_-.$".contains(c);
+    let length = match rest.first() {
+        Some(quote @ ('"' | '\'')) => rest[1..]
+            .iter()
+            .position(|c| c == quote)
+            .map_or(1, |end| end + 2),
+        _ => rest.iter().take_while(|c| is_word(**c)).count().max(1),
+    };
+    let place = Place {
+        line: mistake.line.max(1) as u64,
+        column: mistake.column.max(1) as u64,
+        length: length as u64,
+    };
+    format!("error: {}\n{}", mistake.message, excerpt(name, text, place))
+}
+
+/// The line of a place with its number, and carets under the word.
+fn excerpt(name: &str, text: &str, place: Place) -> String {
+    let line = text
+        .lines()
+        .nth(place.line as usize - 1)
+        .unwrap_or_default();
+    let number = place.line.to_string();
+    let margin = " ".repeat(number.len());
+    let indent: String = line
+        .chars()
+        .take(place.column as usize - 1)
+        .map(|c| if c == '\t' { '\t' } else { ' ' })
+        .collect();
+    let carets = "^".repeat(place.length as usize);
+    let shown: String = line
+        .chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect();
+    format!(
+        "{margin}--> {name}:{}:{}\n{margin} |\n{number} | {shown}\n{margin} | {indent}{carets}\n",
+        place.line, place.column
+    )
 }
 
 /// One line: `3:9: no column "x" (did you mean "y"?)`.

@@ -1,5 +1,8 @@
 //! What people do with alerts, written to the log while evaluators and other people write too.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use alerts::{Action, AlertEvent, Decision, decide, find, fold, operator};

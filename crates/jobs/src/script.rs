@@ -12,6 +12,12 @@ use crate::params::Parameter;
 /// `(folder, stem, text)` of every file, made by `build.rs`.
 const BUILT_IN: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/sql.rs"));
 
+/// `(stem, text)` of the timelines in `sql/alerts/tests`, made by `build.rs`.
+const TIMELINES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/timelines.rs"));
+
+/// The folder of timelines beside alert rules.
+const TESTS: &str = "tests";
+
 /// What a file is for: the folder that it lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -137,6 +143,7 @@ pub enum ScriptError {
 #[derive(Debug, Clone, Default)]
 pub struct Library {
     sources: BTreeMap<(Kind, String), Source>,
+    timelines: BTreeMap<String, Source>,
 }
 
 impl Library {
@@ -154,6 +161,14 @@ impl Library {
                 },
             );
         }
+        for (name, text) in TIMELINES {
+            let source = Source {
+                name: (*name).to_owned(),
+                file: format!("sql/alerts/{TESTS}/{name}.yaml"),
+                text: Arc::from(*text),
+            };
+            library.timelines.insert(source.name.clone(), source);
+        }
         library
     }
 
@@ -168,21 +183,56 @@ impl Library {
         for kind in Kind::ALL {
             let folder = overlay.join(kind.folder());
             if folder.is_dir() {
-                for source in read_folder(&folder, kind)? {
+                for source in read_folder(&folder, endings(kind))? {
+                    // What was said of the built-in rule of this name need not hold of this one.
+                    if kind == Kind::Alert {
+                        library.timelines.remove(&source.name);
+                    }
                     library.insert(kind, source);
                 }
             }
         }
+        library.read_timelines(&overlay.join(Kind::Alert.folder()))?;
         Ok(library)
     }
 
     /// The same with `rules` as the only alert rules: every `.sql`, `.yml` and `.yaml` file of that folder.
     pub fn with_rules_only(mut self, rules: &Path) -> Result<Library, ScriptError> {
         self.sources.retain(|(kind, _), _| *kind != Kind::Alert);
-        for source in read_folder(rules, Kind::Alert)? {
+        self.timelines.clear();
+        for source in read_folder(rules, endings(Kind::Alert))? {
             self.insert(Kind::Alert, source);
         }
+        self.read_timelines(rules)?;
         Ok(self)
+    }
+
+    /// The timelines of the alert rules: `tests/*.yaml` beside them, by the file's stem.
+    pub fn timelines(&self) -> impl Iterator<Item = &Source> {
+        self.timelines.values()
+    }
+
+    /// Reads the timelines of `path`: one file, or all `.yaml` and `.yml` files of a folder.
+    pub fn timelines_at(path: &Path) -> Result<Vec<Source>, ScriptError> {
+        match path.is_dir() {
+            true => read_folder(path, &["yaml", "yml"]),
+            false => read_file(path).map(|source| vec![source]),
+        }
+    }
+
+    /// One file, whatever its folder.
+    pub fn source_at(path: &Path) -> Result<Source, ScriptError> {
+        read_file(path)
+    }
+
+    fn read_timelines(&mut self, rules: &Path) -> Result<(), ScriptError> {
+        let folder = rules.join(TESTS);
+        if folder.is_dir() {
+            for source in read_folder(&folder, &["yaml", "yml"])? {
+                self.timelines.insert(source.name.clone(), source);
+            }
+        }
+        Ok(())
     }
 
     /// Adds a file, or replaces the one of its kind and name.
@@ -284,11 +334,22 @@ fn one_line(error: &serde_saphyr::Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn read_folder(folder: &Path, kind: Kind) -> Result<Vec<Source>, ScriptError> {
-    let unreadable = |path: &Path, source| ScriptError::Read {
+fn unreadable(path: &Path, source: std::io::Error) -> ScriptError {
+    ScriptError::Read {
         path: path.to_owned(),
         source,
-    };
+    }
+}
+
+/// What the files of a kind end in.
+fn endings(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Alert => &["sql", "yml", "yaml"],
+        _ => &["sql"],
+    }
+}
+
+fn read_folder(folder: &Path, endings: &[&str]) -> Result<Vec<Source>, ScriptError> {
     let mut files = std::fs::read_dir(folder)
         .and_then(|entries| {
             entries
@@ -297,22 +358,23 @@ fn read_folder(folder: &Path, kind: Kind) -> Result<Vec<Source>, ScriptError> {
         })
         .map_err(|error| unreadable(folder, error))?;
     files.retain(|file| {
-        let is_sql = file.extension().is_some_and(|kind| kind == "sql");
-        is_sql || (kind == Kind::Alert && is_sigma(file))
+        file.extension()
+            .is_some_and(|extension| endings.iter().any(|ending| extension == *ending))
     });
     files.sort();
-    let source = |file: &PathBuf| {
-        let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, error))?;
-        let name = file
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        Ok(Source {
-            name,
-            file: file.display().to_string(),
-            text: text.into(),
-        })
-    };
-    files.iter().map(source).collect()
+    files.iter().map(|file| read_file(file)).collect()
+}
+
+fn read_file(file: &Path) -> Result<Source, ScriptError> {
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, error))?;
+    let name = file
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    Ok(Source {
+        name,
+        file: file.display().to_string(),
+        text: text.into(),
+    })
 }

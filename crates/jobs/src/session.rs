@@ -155,6 +155,11 @@ impl Session {
         self.limits.time
     }
 
+    /// How far the session may go.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// DataFusion's own session, for those who build plans by hand. Nothing stops such a plan from writing.
     pub fn context(&self) -> &SessionContext {
         &self.context

@@ -1,6 +1,7 @@
 //! Brings the alert log in line with what the rules see.
 
 mod incremental;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::evaluate::Fired;
 use crate::session::Session;
 use crate::{gaps, rules};
 use incremental::{Looked, News};
+use recent::Recent;
 
 /// How often somebody else may write to the log first.
 const ATTEMPTS: u32 = 20;
@@ -70,6 +72,11 @@ pub struct Evaluator {
     book: Book,
     /// By rule and revision: its columns that are lists. They stay while the views stay.
     lists: HashMap<(String, String), Vec<String>>,
+    /// By rule and revision: the columns of `findings` that it reads.
+    columns: HashMap<(String, String), BTreeSet<String>>,
+    recent: Recent,
+    /// How often it has looked.
+    looks: u64,
 }
 
 /// The alerts that the log adds up to at a version.
@@ -106,6 +113,9 @@ impl Evaluator {
             max_age,
             book: Book::default(),
             lists: HashMap::new(),
+            columns: HashMap::new(),
+            recent: Recent::default(),
+            looks: 0,
         }
     }
 
@@ -169,7 +179,12 @@ impl Evaluator {
         let seen = self.lake.evaluated_through(&named).await?;
         let look = Look::at_all(now, findings_version, self.max_age);
         let (mut planned, mut evaluated) = (Vec::new(), Vec::new());
-        let mut news = News::of(&self.lake, session, rules);
+        // Who looks once only would read for nothing.
+        if self.looks > 0 {
+            self.remember(session, rules, &named, now).await?;
+        }
+        self.looks += 1;
+        let mut news = News::of(&self.lake, session, &self.recent, rules);
         for (nth, rule) in rules.iter().enumerate() {
             let done = seen[nth].is_some_and(|seen| seen >= findings_version);
             if !rule.enabled || (done && !rule.kind.is_timely()) {
@@ -219,6 +234,35 @@ impl Evaluator {
             self.max_age,
         ));
         Ok((report, planned, evaluated))
+    }
+}
+
+impl Evaluator {
+    /// Holds the recent rows in the columns that rules read.
+    async fn remember(
+        &mut self,
+        session: &Session,
+        rules: &[Rule],
+        named: &[(String, String)],
+        now: i64,
+    ) -> Result<(), LakeError> {
+        let mut columns = BTreeSet::new();
+        for (rule, name) in rules.iter().zip(named).filter(|(rule, _)| rule.enabled) {
+            if !self.columns.contains_key(name) {
+                // A rule that cannot be planned is told of when it is looked at.
+                if let Ok(read) = recent::columns(session, rule).await {
+                    self.columns.insert(name.clone(), read);
+                }
+            }
+            columns.extend(self.columns.get(name).into_iter().flatten().cloned());
+        }
+        let refreshed =
+            incremental::refresh(&mut self.recent, &self.lake, session, rules, columns, now).await;
+        if let Err(error) = refreshed {
+            tracing::warn!(%error, "recent rows are not held in memory; rules read them from the lake");
+            self.recent = Recent::default();
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
 use deltalake::{DeltaTable, DeltaTableError};
 use object_store::ObjectStore;
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use crate::log::{Change, Outcome, TableLog};
@@ -292,11 +293,10 @@ impl Lake {
         };
         change.txns = evaluated
             .iter()
-            .map(|e| {
-                (
-                    evaluated_txn(&findings, &e.rule, &e.revision),
-                    e.findings_version,
-                )
+            .flat_map(|e| {
+                let position = evaluated_txn(&findings, &e.rule, &e.revision);
+                let last = last_revision_txn(&findings, &e.rule);
+                [(position, e.findings_version), (last, mark(&e.revision))]
             })
             .collect();
         change.txns.push((rows_id, log.state().version + 1));
@@ -323,18 +323,20 @@ impl Lake {
         Ok(self.log(Table::AlertLog).await?.state().version)
     }
 
-    /// The version of `findings` through which each rule revision was evaluated, by `(rule, revision)`.
+    /// The version of `findings` through which each rule revision was evaluated, by `(rule, revision)`; `None` also where
+    /// another revision of the rule was evaluated since, because then the alerts are what that one made of them.
     pub async fn evaluated_through(
         &self,
         rules: &[(String, String)],
     ) -> Result<Vec<Option<i64>>, LakeError> {
         let findings = self.table_id(Table::Findings).await?;
         let log = self.log(Table::AlertLog).await?;
+        let txns = &log.state().txns;
         let version = |(rule, revision): &(String, String)| {
-            log.state()
-                .txns
-                .get(&evaluated_txn(&findings, rule, revision))
-                .copied()
+            let last = txns.get(&last_revision_txn(&findings, rule));
+            let is_last = last.is_none_or(|last| *last == mark(revision));
+            let position = txns.get(&evaluated_txn(&findings, rule, revision));
+            position.copied().filter(|_| is_last)
         };
         Ok(rules.iter().map(version).collect())
     }
@@ -501,6 +503,21 @@ fn properties(table: Table) -> Vec<(String, Option<String>)> {
             Some("false".to_owned()),
         ),
     ]
+}
+
+/// The `txn` id whose value marks the revision of a rule that was evaluated last.
+fn last_revision_txn(findings_table_id: &str, rule: &str) -> String {
+    format!("guardlake/{findings_table_id}/alerts/{rule}")
+}
+
+/// A revision as a number, to compare: the first 63 bits of its SHA-256.
+fn mark(revision: &str) -> i64 {
+    let digest = Sha256::digest(revision.as_bytes());
+    let first = digest
+        .iter()
+        .take(8)
+        .fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
+    (first >> 1) as i64
 }
 
 /// The `txn` id that says how far a rule revision has seen the findings of a table.

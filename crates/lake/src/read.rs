@@ -86,7 +86,10 @@ fn object(
 
 /// The batch with the columns of `schema`: by name, in its types, null where there is none. Other writers spell the same
 /// column differently: delta-rs rewrites text as views.
-pub(crate) fn fitted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+///
+/// # Errors
+/// A column that is there does not fit its type.
+pub fn fitted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let strict = CastOptions {
         safe: false,
         ..CastOptions::default()

@@ -134,7 +134,8 @@ pub(crate) fn sources_from(batch: &RecordBatch) -> Vec<SourceRow> {
         .collect()
 }
 
-pub(crate) fn accounts_batch(rows: &[AccountRow]) -> Result<RecordBatch, LakeError> {
+/// Rows of [`Table::Accounts`](crate::Table::Accounts).
+pub fn accounts_batch(rows: &[AccountRow]) -> Result<RecordBatch, LakeError> {
     let text = |of: fn(&AccountRow) -> Option<&str>| texts(rows.iter().map(of));
     let tags = |row: &AccountRow| -> String {
         let map: serde_json::Map<_, _> = row

@@ -1,4 +1,4 @@
-//! A store that holds one commit of `findings` back until it is told to let it through, as a process does that stops there.
+//! A store that holds one commit of a table back until it is told to let it through, as a process does that stops there.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,18 +18,25 @@ pub(crate) struct Gate {
     inner: InMemory,
     armed: AtomicBool,
     held: watch::Sender<bool>,
+    log: String,
 }
 
 impl Gate {
     pub(crate) fn new() -> Gate {
+        Gate::at("findings")
+    }
+
+    /// For commits of that table.
+    pub(crate) fn at(table: &str) -> Gate {
         Gate {
+            log: format!("{table}/_delta_log/"),
             inner: InMemory::new(),
             armed: AtomicBool::new(false),
             held: watch::Sender::new(false),
         }
     }
 
-    /// The next commit of `findings` will wait.
+    /// The next commit of the table will wait.
     pub(crate) fn hold_next_commit(&self) {
         self.armed.store(true, Ordering::Release);
     }
@@ -60,9 +67,7 @@ impl ObjectStore for Gate {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
-        if location.as_ref().starts_with("findings/_delta_log/")
-            && self.armed.swap(false, Ordering::AcqRel)
-        {
+        if location.as_ref().starts_with(&self.log) && self.armed.swap(false, Ordering::AcqRel) {
             let mut held = self.held.subscribe();
             self.held.send_replace(true);
             held.wait_for(|held| !held).await.expect("the gate stands");

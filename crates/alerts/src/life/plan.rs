@@ -10,6 +10,9 @@ use crate::life::{Alert, AlertEvent, EVALUATOR, Event, State, Told};
 use crate::rule::hex;
 use crate::{Episode, Kind, MAX_FINDINGS, Rule, clean, evidence_sql, rfc3339};
 
+/// Why an alert of a query is resolved; while that is its last event, its row is not returned.
+const NOT_RETURNED: &str = "the query no longer returns it";
+
 /// The events that bring the alerts of one rule and group in line with its episodes; none where they are already.
 ///
 /// `existing` are all alerts of the rule and group, merged and withdrawn ones too, or else an id might be given twice.
@@ -53,8 +56,7 @@ pub fn plan(
     for alert in live {
         match home(alert, episodes, rule.suppress_for.micros()) {
             None if rule.kind == Kind::Query => {
-                let over = "the query no longer returns it".to_owned();
-                let over = describe.ended(alert, Event::Resolved, over);
+                let over = describe.ended(alert, Event::Resolved, NOT_RETURNED.to_owned());
                 events.extend(alert.state.is_unresolved().then_some(over));
             }
             None => events.push(describe.ended(
@@ -287,6 +289,9 @@ impl Describe<'_> {
 
     /// Whether a resolved alert has begun anew.
     fn resumes(&self, alert: &Alert, episode: &Episode) -> bool {
+        if alert.state_by == EVALUATOR && alert.reason == NOT_RETURNED {
+            return true;
+        }
         if alert.state_by == EVALUATOR {
             let quiet = (self.rule.resolve_after.as_ref()).is_some_and(|after| {
                 episode.last_match < self.look.now.saturating_sub(after.micros())

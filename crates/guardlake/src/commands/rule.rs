@@ -1,10 +1,15 @@
-//! `guardlake rule`: list, check and convert alert rules.
+//! `guardlake rule`: list, check, convert, test and backtest alert rules.
+
+mod backtest;
+mod test;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use alerts::Mistake;
+
 use jobs::rules::{self, RuleFile};
-use jobs::{Library, Limits, Session, Source};
+use jobs::{Library, Limits, Session, Source, render_mistake};
 use serde_json::json;
 
 use super::library;
@@ -16,8 +21,9 @@ use crate::settings::Settings;
 pub(crate) async fn run(
     args: Rule,
     settings: &Settings,
-    format: Format,
+    asked: Option<Format>,
 ) -> Result<ExitCode, Failure> {
+    let format = output::format_or_default(asked);
     match args {
         Rule::List(RuleFolder { rules }) => list(&library(settings, rules.as_deref())?, format),
         Rule::Check(RuleFolder { rules }) => check(&library(settings, rules.as_deref())?).await,
@@ -25,6 +31,17 @@ pub(crate) async fn run(
             what,
             rules: RuleFolder { rules },
         } => convert(&what, || library(settings, rules.as_deref())),
+        Rule::Test {
+            paths,
+            rules: RuleFolder { rules },
+            junit,
+        } => {
+            let library = library(settings, rules.as_deref())?;
+            // One line a test, on a terminal or in the log of a build.
+            let format = asked.unwrap_or(Format::Table);
+            test::run(&library, &paths, junit.as_deref(), format).await
+        }
+        Rule::Backtest(args) => backtest::run(args, settings, format).await,
     }
 }
 
@@ -73,18 +90,17 @@ async fn check(library: &Library) -> Result<ExitCode, Failure> {
     let session = Session::in_memory(vec![], library, &Limits::default()).await?;
     let files = rules::load(library);
     let mut wrong = 0;
-    for RuleFile { rule, .. } in &files {
+    for RuleFile {
+        rule, file, text, ..
+    } in &files
+    {
         let outcome = match rule {
-            Ok(rule) => rules::check(&session, rule)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+            Ok(rule) => rules::check(&session, rule).await,
+            Err(error) => Err(error.clone()),
         };
         if let Err(error) = outcome {
             wrong += 1;
-            error
-                .lines()
-                .for_each(|line| note(&format!("error: {line}")));
+            tell(file, text, &error.mistakes);
         }
     }
     note(&format!("{} rules checked, {wrong} wrong", files.len()));
@@ -144,4 +160,26 @@ fn convert(
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Says all that is wrong with a file, each with its line and a caret under the word.
+fn tell(file: &str, text: &str, mistakes: &[Mistake]) {
+    for mistake in mistakes {
+        note(render_mistake(file, text, mistake).trim_end());
+    }
+}
+
+/// A rule that is not installed, from its file.
+fn rule_at(path: &Path) -> Result<RuleFile, Failure> {
+    let source =
+        Library::source_at(path).map_err(|error| Failure::usage(super::with_source(&error)))?;
+    let mut files = rules::read(&source);
+    match (files.pop(), files.len()) {
+        (Some(file), 0) => Ok(file),
+        (_, more) => Err(Failure::usage(format!(
+            "{} holds {} rules; give the id of one, with --rules for its folder",
+            path.display(),
+            more + 1
+        ))),
+    }
 }

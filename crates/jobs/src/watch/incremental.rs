@@ -1,14 +1,15 @@
 //! What of a rule has to be looked at again: the groups that new rows touch, over the time that those can influence.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alerts::{Alert, Count, Extent, Group, Rule};
 use lake::{Lake, Table};
 
+use super::recent::Recent;
+use crate::JobsError;
 use crate::evaluate::{Fired, Values, evaluate, evaluate_within, select, touched};
 use crate::mistake::{QueryError, Words};
 use crate::session::Session;
-use crate::{JobsError, Limits};
 
 /// What a look at one rule found.
 pub(super) struct Looked {
@@ -18,49 +19,93 @@ pub(super) struct Looked {
     pub(super) extents: Option<BTreeMap<Values, Extent>>,
 }
 
-/// The rows that are new to rules, by the version of `findings` that those have seen.
+/// What is new in `findings`, by the version that rules have seen, and what is recent.
 pub(super) struct News<'a> {
     lake: &'a Lake,
+    /// Everything.
     session: &'a Session,
-    raw: bool,
+    recent: &'a Recent,
+    without: &'static [&'static str],
     since: HashMap<i64, Option<Session>>,
 }
 
 impl<'a> News<'a> {
-    /// Of what `session` sees, for some rules.
-    pub(super) fn of(lake: &'a Lake, session: &'a Session, rules: &[Rule]) -> News<'a> {
-        let raw = rules
-            .iter()
-            .any(|rule| mentions(rule, "raw") || rule.sql.contains("json_"));
+    /// Of what `session` sees, for some rules. `recent` may hold older rows than that, or none.
+    pub(super) fn of(
+        lake: &'a Lake,
+        session: &'a Session,
+        recent: &'a Recent,
+        rules: &[Rule],
+    ) -> News<'a> {
+        let raw = |rule: &Rule| mentions(rule, "raw") || rule.sql.contains("json_");
+        let without: &[&str] = match rules.iter().any(raw) {
+            true => &[],
+            false => &["raw"],
+        };
         News {
             lake,
             session,
-            raw,
+            recent,
+            without,
             since: HashMap::new(),
         }
     }
 
-    /// A session over what came after a version; `None` where that cannot be said.
+    /// What came after a version; `None` where that cannot be said.
     async fn since(&mut self, version: i64) -> Result<Option<&Session>, JobsError> {
         if !self.since.contains_key(&version) {
-            let through = self.session.version(Table::Findings).unwrap_or_default();
-            let without: &[&str] = if self.raw { &[] } else { &["raw"] };
-            let added = self
-                .lake
-                .added(Table::Findings, version, through, without)
-                .await?;
-            let session = match added {
-                None => None,
-                Some(rows) => {
-                    let rows = vec![(Table::Findings, rows)];
-                    let limits = Limits::default();
-                    Some(Session::in_memory(rows, self.session.library(), &limits).await?)
-                }
-            };
-            self.since.insert(version, session);
+            let new = new(self.lake, self.session, version, self.without).await?;
+            self.since.insert(version, new);
         }
         Ok(self.since.get(&version).and_then(Option::as_ref))
     }
+}
+
+async fn new(
+    lake: &Lake,
+    whole: &Session,
+    after: i64,
+    without: &[&str],
+) -> Result<Option<Session>, JobsError> {
+    let through = whole.version(Table::Findings).unwrap_or_default();
+    let Some(rows) = lake.added(Table::Findings, after, through, without).await? else {
+        return Ok(None);
+    };
+    let rows = vec![(Table::Findings, rows)];
+    let session = Session::in_memory(rows, whole.library(), whole.limits()).await?;
+    Ok(Some(session))
+}
+
+/// Brings the recent rows up to what `whole` sees, for rules that read `columns`.
+pub(super) async fn refresh(
+    recent: &mut Recent,
+    lake: &Lake,
+    whole: &Session,
+    rules: &[Rule],
+    columns: BTreeSet<String>,
+    now: i64,
+) -> Result<(), JobsError> {
+    let through = whole.version(Table::Findings).unwrap_or_default();
+    if let Some(version) = recent
+        .version()
+        .filter(|_| columns.is_subset(recent.columns()))
+    {
+        if version == through {
+            return Ok(());
+        }
+        let without: &[&str] = if columns.contains("raw") {
+            &[]
+        } else {
+            &["raw"]
+        };
+        if let Some(rows) = lake
+            .added(Table::Findings, version, through, without)
+            .await?
+        {
+            return recent.add(whole, &rows, rules, now).await;
+        }
+    }
+    recent.load(whole, rules, columns, now).await
 }
 
 /// Whether a rule can be asked about some rows alone: silence and queries are about what is not there, and what an occurrence is
@@ -83,7 +128,6 @@ pub(super) async fn look(
     alerts: &[Alert],
     as_of: i64,
 ) -> Result<Looked, Failed> {
-    let session = news.session;
     if let Some(seen) = seen.filter(|_| is_local(rule))
         && let Some(new) = news.since(seen).await?
     {
@@ -92,15 +136,27 @@ pub(super) async fn look(
             .await
             .map_err(|error| new.mistake(&error, &rule.sql))?;
         let extents = extents(touched, rule, alerts);
-        let fired = match extents.is_empty() {
-            true => Vec::new(),
-            false => evaluate_within(session, rule, as_of, &extents).await?,
+        let back = rule.terms().back();
+        let is_recent = |_: &Values, extent: &mut Extent| {
+            extent.from.saturating_sub(back) >= news.recent.after()
         };
+        let mut older = extents.clone();
+        let mut fired = Vec::new();
+        if let Some(session) = news.recent.session() {
+            let recent: BTreeMap<Values, Extent> = older.extract_if(.., is_recent).collect();
+            if !recent.is_empty() {
+                fired = evaluate_within(session, rule, as_of, &recent).await?;
+            }
+        }
+        if !older.is_empty() {
+            fired.extend(evaluate_within(news.session, rule, as_of, &older).await?);
+        }
         return Ok(Looked {
             fired,
             extents: Some(extents),
         });
     }
+    let session = news.session;
     Ok(Looked {
         fired: evaluate(session, rule, as_of).await?,
         extents: None,

@@ -146,3 +146,25 @@ fn an_open_alert_is_not_lost_in_a_resolved_one() {
     life.log.extend(planned);
     assert_eq!(life.states(), ["open", "merged"]);
 }
+
+#[test]
+fn a_query_whose_row_comes_back_opens_its_alert_again() {
+    let mut life = Life::new(1, "1s", "20s");
+    let found = episodes(&life.rule, &[(100, 1)]);
+    life.rule.kind = crate::Kind::Query;
+    let look = |life: &mut Life, found: &[Episode]| {
+        let planned = life.plan(found);
+        life.log.extend(planned.clone());
+        assert_eq!(life.plan(found), []);
+        planned
+            .iter()
+            .map(|e| (e.event, e.rings))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(look(&mut life, &found), [(Event::Opened, true)]);
+    assert_eq!(look(&mut life, &[]), [(Event::Resolved, false)]);
+    assert_eq!(look(&mut life, &found), [(Event::Reopened, true)]);
+    // What a person has resolved stays so while the row does.
+    life.act(Action::Resolve);
+    assert_eq!(look(&mut life, &found), []);
+}
