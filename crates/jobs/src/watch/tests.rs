@@ -1,5 +1,7 @@
 //! Alerts of groups that fire, of groups that no longer do, and of a rule whose columns changed places.
 
+mod live;
+
 use alerts::{Event, Look, Rule, fold};
 
 use super::{plan_rule, run_alerts};

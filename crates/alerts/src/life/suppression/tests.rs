@@ -218,3 +218,11 @@ supressions: []
         "s.yml:7:9: id: `x` is there twice"
     );
 }
+
+#[test]
+fn the_example_is_read() {
+    let text = include_str!("../../../../../examples/suppressions/office.yml");
+    let read = Suppression::parse("office.yml", text, NOW).unwrap();
+    assert_eq!(read.len(), 2);
+    assert_eq!(read[1].scope(), "all rules; account_id 111122223333, 4444*");
+}

@@ -232,3 +232,38 @@ fn an_alert_that_another_joins_does_not_ring_for_what_the_other_told() {
     assert_eq!(told, [(Event::Merged, false), (Event::Grew, false)]);
     assert!(planned[1].told.is_some());
 }
+
+#[test]
+fn of_two_alerts_that_become_one_the_larger_was_told() {
+    let mut life = Life::new(1, "10s", "60s");
+    let opened = |count: u32| format!("opened 0 {count} findings within 10s (threshold 1)");
+    let rows = [(200, 1), (9, 2), (8, 12), (7, 22)];
+    life.check(&rows, &[&opened(1), &opened(3)]);
+    let joined: Vec<_> = rows
+        .into_iter()
+        .chain([(140, 1), (80, 1), (60, 1)])
+        .collect();
+    let planned = life.plan(&episodes(&life.rule, &joined));
+    assert_eq!(planned[1].event, Event::Grew);
+    assert_eq!(planned[1].told.map(|told| told.count), Some(3));
+    life.log.extend(planned);
+    assert_eq!(life.rung().len(), 2);
+}
+
+#[test]
+fn what_became_worse_in_a_snooze_and_is_history_by_then_stays_silent() {
+    let mut life = life();
+    life.check(
+        &[(9, 1), (8, 2)],
+        &["opened 0 2 findings within 60s (threshold 2)"],
+    );
+    let until = NOW + 3 * DAY;
+    life.act(Action::Snooze { until });
+    life.now = NOW + 2 * DAY;
+    let late = [(9, 1), (8, 2), (7, 9)];
+    let planned = life.plan(&episodes(&life.rule, &late));
+    assert_eq!((planned[0].event, planned[0].historic), (Event::Grew, true));
+    life.log.extend(planned);
+    life.now = until;
+    life.check(&late, &[]);
+}

@@ -1,0 +1,196 @@
+//! Findings in any batches and order, late ones and updates among them, looked at by evaluators that remember, that start anew and that
+//! run at once, over a lake that is compacted meanwhile: in the end the log says what looking at everything once says.
+
+use alerts::{Look, Rule, fold};
+use finding::Finding;
+use lake::{Lake, Provenance, WriterOptions};
+use proptest::prelude::*;
+
+use super::DAY;
+use crate::watch::{Evaluator, plan_rule, run_alerts};
+use crate::{Library, Limits, Session, evaluate};
+
+const MINUTE: i64 = 60_000_000;
+const START: i64 = DAY * 20_000;
+/// Half of the findings are older than what is held in memory.
+const NOW: i64 = START + 3 * DAY;
+
+/// One version of a finding.
+#[derive(Debug, Clone)]
+struct Version {
+    account: u8,
+    finding: u8,
+    update: u8,
+    minute: i64,
+    count: i64,
+    ips: Vec<u8>,
+    buckets: Vec<u8>,
+    kind: u8,
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    let some = || prop::collection::btree_set(0..3_u8, 0..3);
+    let minute = prop_oneof![2 => 0..180_i64, 2 => 3_800..4_200_i64, 1 => 0..4_300_i64];
+    (
+        0..2_u8,
+        0..5_u8,
+        0..4_u8,
+        minute,
+        1..6_i64,
+        (some(), some(), 0..4_u8),
+    )
+        .prop_map(
+            |(account, finding, update, minute, count, (ips, buckets, kind))| Version {
+                account,
+                finding,
+                update,
+                minute,
+                count,
+                ips: ips.into_iter().collect(),
+                buckets: buckets.into_iter().collect(),
+                kind,
+            },
+        )
+}
+
+fn rules() -> Vec<Rule> {
+    let step = "CASE kind WHEN 'T0' THEN 'a' WHEN 'T1' THEN 'b' WHEN 'T2' THEN 'c' END AS step";
+    [
+        "group_by: [remote_ip]\nthreshold: 3\nwindow: 40m\nsuppress_for: 1h",
+        "group_by: [account_id]\ncount: occurrences\nthreshold: 6\nwindow: 2h",
+        "group_by: [type]\ncount: distinct(account_id)\nthreshold: 2\nwindow: 3h",
+        "group_by: [bucket_names]\ncount: versions\nthreshold: \">= 2, <= 4\"\nwindow: 1h",
+        "group_by: [account_id]\ncount: distinct(bucket_names)\nthreshold: 3\nwindow: 1h",
+        "group_by: [account_id]\nkind: new_terms\nterm: [type, remote_ip]\nlookback: 1d\nmin_history: 1h",
+        "group_by: []\nkind: sequence\nsteps: [a, b, c]\nwindow: 4h",
+        "group_by: [remote_ip]\nnull_groups: keep\nkind: sequence\ncondition: a and not b\nsteps: [a, b]\nwindow: 1h",
+        "group_by: [account_id]\nkind: rate\nthreshold: 3\nwindow: 1h\nbaseline: 6h\nmin_history: 1h\nfactor: 2",
+        "group_by: [account_id]\ncount: avg(severity)\nthreshold: \"> 3.5\"\nwindow: 1h",
+        "group_by: [account_id]\nkind: absence\nthreshold: 2\nlookback: 5h\nwindow: 6h",
+    ]
+    .iter()
+    .enumerate()
+    .map(|(nth, header)| {
+        let step = step.replace("kind", "type");
+        let text = format!("/*\ntitle: t\nseverity: low\n{header}\n*/\nSELECT *, {step} FROM observations");
+        Rule::parse(&format!("r{nth}"), &text).unwrap_or_else(|error| panic!("{error}"))
+    })
+    .collect()
+}
+
+async fn store(lake: &Lake, versions: &[Version]) {
+    let mut writer = lake.writer(WriterOptions::default()).await.unwrap();
+    let mut encoder = writer.encoder();
+    for (item, version) in versions.iter().enumerate() {
+        let (id, account) = (
+            format!("{:032x}", version.finding),
+            format!("{:012}", version.account),
+        );
+        let words =
+            |name: &str, of: &[u8]| of.iter().map(|n| format!("{name}{n}").into()).collect();
+        // The version of an update, and with it its time, is always the same.
+        let time = START + (version.minute + i64::from(version.update)) * MINUTE;
+        let finding = Finding {
+            account_id: account.as_str().into(),
+            region: "eu-west-1".into(),
+            finding_id: id.as_str().into(),
+            finding_type: Some(format!("T{}", version.kind).into()),
+            severity: Some(f64::from(version.kind) + 2.0),
+            remote_ips: words("198.51.100.", &version.ips),
+            bucket_names: words("b", &version.buckets),
+            count: Some(version.count),
+            updated_at: Some(time),
+            event_last_seen: Some(time),
+            raw: "{}".into(),
+            ..Finding::default()
+        };
+        let provenance = Provenance {
+            source: "file:///test",
+            shard_id: None,
+            sequence_number: None,
+            sub_sequence: None,
+            item: item as u32,
+            arrived_at: None,
+            ingested_at: NOW,
+            backfilled: false,
+        };
+        tokio::task::block_in_place(|| encoder.append(&finding, &provenance)).unwrap();
+    }
+    let batch = tokio::task::block_in_place(|| encoder.finish()).unwrap();
+    writer.commit(batch, &[]).await.unwrap();
+}
+
+/// Which evaluator looks after a batch.
+#[derive(Debug, Clone, Copy)]
+enum Who {
+    Nobody,
+    TheSame,
+    ANewOne,
+    TwoAtOnce,
+}
+
+async fn live(versions: &[Version], batches: &[(usize, Who, bool)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path().to_str().unwrap())
+        .await
+        .unwrap();
+    let (library, limits, rules) = (Library::built_in(), Limits::default(), rules());
+    let mut evaluator = Evaluator::new(lake.clone(), i64::MAX);
+    let mut rest = versions;
+    for (size, who, compact) in
+        batches
+            .iter()
+            .copied()
+            .chain([(versions.len(), Who::TheSame, false)])
+    {
+        let (batch, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        store(&lake, batch).await;
+        if compact {
+            lake.compact(lake::CompactOptions::default()).await.unwrap();
+        }
+        let session = Session::open(&lake, &library, &limits).await.unwrap();
+        let look = || run_alerts(&lake, &session, &rules, &[], NOW, i64::MAX);
+        let reports = match who {
+            Who::Nobody => vec![],
+            Who::TheSame => vec![evaluator.look(&session, &rules, &[], NOW).await.unwrap()],
+            Who::ANewOne => vec![look().await.unwrap()],
+            Who::TwoAtOnce => {
+                let (one, other) = tokio::join!(look(), evaluator.look(&session, &rules, &[], NOW));
+                vec![one.unwrap(), other.unwrap()]
+            }
+        };
+        for report in reports {
+            assert!(report.failed.is_empty(), "{:?}", report.failed);
+        }
+    }
+    let session = Session::open(&lake, &library, &limits).await.unwrap();
+    let events = lake.alert_events().await.unwrap();
+    let opened = events.iter().filter(|event| event.seq == 0);
+    let mut ids: Vec<&str> = opened.map(|event| event.alert_id.as_str()).collect();
+    ids.sort_unstable();
+    assert!(ids.windows(2).all(|two| two[0] != two[1]), "opened twice");
+    let alerts = fold(events);
+    for rule in &rules {
+        let checked = crate::rules::checked(&session, rule).await.unwrap();
+        let fired = evaluate(&session, &checked, NOW).await.unwrap();
+        let missing = plan_rule(&checked, &fired, &alerts, &Look::at_all(NOW, 1, i64::MAX));
+        assert_eq!(missing, [], "{} differs", rule.id);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn however_findings_come_the_log_says_what_everything_says(
+        versions in prop::collection::vec(version(), 8..50),
+        batches in prop::collection::vec(
+            (1..12_usize, prop::sample::select(vec![Who::Nobody, Who::TheSame, Who::TheSame, Who::ANewOne, Who::TwoAtOnce]), any::<bool>()),
+            2..7,
+        ),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(live(&versions, &batches));
+    }
+}
