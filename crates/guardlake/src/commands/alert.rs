@@ -116,6 +116,12 @@ pub(crate) async fn evaluate(
         report.count(Event::Withdrawn),
         report.count(Event::Resolved),
     ));
+    for (rule, revision) in &report.revised {
+        let version = report.findings_version;
+        note(&format!(
+            "rule {rule} has a new meaning, revision {revision}: judged by it from findings version {version} on, and everything before again"
+        ));
+    }
     if let Some((_, why)) = report.failed.first() {
         return Err(Failure::query(why.clone()));
     }
