@@ -113,15 +113,16 @@ impl Past {
             Some(text) => match ParameterType::Timestamp.read(text, newest) {
                 Ok(Value::Timestamp(micros)) => Ok(micros),
                 Ok(_) => Ok(default),
-                Err(why) => Err(JobsError::Period(format!("--{name}: {why}"))),
+                Err(why) => Err(format!("--{name}: {why}")),
             },
         };
-        let from = time("from", from, oldest)?;
+        let from = time("from", from, oldest).map_err(JobsError::Period)?;
         let to = time(
             "to",
             to,
             newest.div_euclid(DAY).saturating_add(1).saturating_mul(DAY),
-        )?;
+        )
+        .map_err(JobsError::Period)?;
         if from >= to {
             return Err(JobsError::Period(format!(
                 "the period ends before it begins: from {} to {}",

@@ -56,7 +56,8 @@ pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, 
     let enough = rule.threshold.min(u64::from(u16::MAX)) as u16;
     let signature = Signature::user_defined(Volatility::Immutable);
     let may_fire = ScalarUDF::from(MayFire {
-        counts: counts.into(),
+        // Not a slice: that would be a copy, and touch every page.
+        counts: Arc::new(counts),
         enough,
         signature,
     });
@@ -80,7 +81,7 @@ pub(super) fn hashes(keys: &[ArrayRef], rows: usize) -> Result<Vec<u64>, DataFus
 /// Whether the bucket of a group holds enough.
 #[derive(Debug)]
 struct MayFire {
-    counts: Arc<[u16]>,
+    counts: Arc<Vec<u16>>,
     enough: u16,
     signature: Signature,
 }

@@ -138,7 +138,7 @@ impl Recent {
             .sum()
     }
 
-    fn keep_later(&mut self) -> Result<(), JobsError> {
+    fn keep_later(&mut self) -> Result<(), DataFusionError> {
         let place = Table::Findings.schema().index_of("event_time")?;
         let mut kept = Vec::with_capacity(self.batches.len());
         for batch in self.batches.drain(..) {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use alerts::{Group, Rule, clean, rfc3339};
 use jobs::backtest::{Backtest, Past, Rung};
 use jobs::rules::{self, RuleFile};
-use jobs::{Library, Limits, QueryError};
+use jobs::{Library, Limits, QueryError, closest};
 use serde_json::{Value, json};
 
 use super::{library, rule_at, tell};
@@ -79,24 +79,15 @@ pub(super) async fn run(
 /// A rule by id, or by the path of its file.
 fn find(library: &Library, name: &str) -> Result<RuleFile, Failure> {
     let known = rules::load(library);
-    let by_id = known.iter().find(|file| match &file.rule {
-        Ok(rule) => rule.id == name,
-        Err(error) => error.rule == name,
-    });
-    if let Some(file) = by_id {
+    if let Some(file) = known.iter().find(|file| file.id == name) {
         return Ok(file.clone());
     }
     let path = Path::new(name);
     if path.is_file() {
         return rule_at(path);
     }
-    let near = known
-        .iter()
-        .filter_map(|file| file.rule.as_ref().ok())
-        .map(|rule| (strsim::damerau_levenshtein(&rule.id, name), &rule.id))
-        .min()
-        .filter(|(distance, id)| *distance <= id.len() / 3)
-        .map_or_else(String::new, |(_, id)| format!("; did you mean `{id}`?"));
+    let near = closest(name, known.iter().map(|file| file.id.as_str()))
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     let name = clean(name, 120);
     Err(Failure::usage(format!(
         "there is no rule and no file `{name}`{near} `guardlake rule list` lists the rules"

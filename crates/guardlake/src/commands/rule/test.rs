@@ -1,6 +1,5 @@
 //! `guardlake rule test`: plays timelines and says what was other than expected.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +8,7 @@ use std::time::Instant;
 use alerts::{Mistake, Rule, clean};
 use jobs::rules::{self, RuleFile};
 use jobs::timeline::{Case, Stage, Suite, Timeline, junit};
-use jobs::{Library, Source, render_mistake};
+use jobs::{Library, Source, closest, render_mistake};
 use serde_json::json;
 
 use super::tell;
@@ -191,22 +190,8 @@ fn rule(
     source: &Source,
     timeline: &Timeline,
 ) -> Result<Option<RuleFile>, Failure> {
-    let stem = |file: &RuleFile| {
-        Path::new(&file.file)
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
-    let by_name: BTreeMap<String, &RuleFile> = known
-        .iter()
-        .map(|file| match &file.rule {
-            Ok(rule) => (rule.id.clone(), file),
-            Err(_) => (stem(file), file),
-        })
-        .collect();
-    if let Some(file) = by_name.get(&timeline.rule) {
-        return Ok(Some((*file).clone()));
+    if let Some(file) = known.iter().find(|file| file.id == timeline.rule) {
+        return Ok(Some(file.clone()));
     }
     let folder = Path::new(&source.file).parent().unwrap_or(Path::new(""));
     let is_name = !timeline.rule.contains(['/', '\\']) && timeline.rule != "..";
@@ -216,12 +201,8 @@ fn rule(
             return super::rule_at(&file).map(Some);
         }
     }
-    let near = by_name
-        .keys()
-        .map(|name| (strsim::damerau_levenshtein(name, &timeline.rule), name))
-        .min()
-        .filter(|(distance, name)| *distance <= name.len() / 3)
-        .map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"));
+    let near = closest(&timeline.rule, known.iter().map(|file| file.id.as_str()))
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     let mistake = Mistake {
         line: timeline.rule_at.0,
         column: timeline.rule_at.1,
