@@ -95,7 +95,8 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 async fn acknowledge_snooze_resolve_reopen() {
     let ground = Ground::new().await;
     assert_eq!(ground.evaluate(&[]).matches("HIGH  Burst").count(), 2);
-    let alerts = ground.list(&[]);
+    let mut alerts = ground.list(&[]);
+    alerts.sort_by_key(|alert| alert["count"].as_i64());
     let ids: Vec<&str> = alerts.iter().map(|alert| text(alert, "alert_id")).collect();
     let [one, two] = ids[..] else {
         panic!("{ids:?}")
