@@ -32,6 +32,8 @@ pub struct Report {
     pub evaluated: Vec<String>,
     /// Ids of the rules that had seen this version already, or are not enabled.
     pub skipped: Vec<String>,
+    /// Ids of the rules that are asked in a new meaning from this version on, and their revisions: they were asked about everything.
+    pub revised: Vec<(String, String)>,
     /// Ids of the rules that could not be evaluated, and why. The others were.
     pub failed: Vec<(String, String)>,
 }
@@ -213,6 +215,11 @@ impl Evaluator {
                 Err(why) => report.failed.push((rule.id.clone(), why)),
                 Ok(events) => {
                     planned.extend(events);
+                    let before =
+                        |alert: &Alert| alert.rule == rule.id && alert.revision != named[nth].1;
+                    if seen[nth].is_none() && self.book.alerts.iter().any(before) {
+                        report.revised.push(named[nth].clone());
+                    }
                     report.evaluated.push(rule.id.clone());
                     // Time passes without a new version: then there is no new position either.
                     if !done {

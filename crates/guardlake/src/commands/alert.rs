@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use alerts::{Alert as Found, Event, Rule, State, Suppression};
 use finding::Label;
-use jobs::{Library, Limits, Session, rules};
+use jobs::{Evaluator, Library, Limits, Session, rules};
 use serde_json::{Value, json};
 
 use super::{library, suppressions as read_suppressions};
@@ -36,7 +36,13 @@ pub(crate) async fn run(
             let library = library(settings, rules.rules.as_deref())?;
             let suppressions = read_suppressions(settings, &suppressions)?;
             let lake = wire_up::lake(settings).await?;
-            let rung = evaluate(&lake, &library, &suppressions, max_age).await?;
+            let rung = evaluate(
+                &mut Evaluator::new(lake.clone(), max_age),
+                &lake,
+                &library,
+                &suppressions,
+            )
+            .await?;
             ring(&rung)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -82,17 +88,17 @@ pub(crate) fn enabled_rules(library: &Library) -> Result<Vec<Rule>, Failure> {
     }
 }
 
-/// Brings the alert log up to the lake's present version; returns the alerts to ring for. `max_age` in microseconds.
+/// Brings the alert log up to the lake's present version, by an evaluator made for `lake`; returns the alerts to ring for.
 pub(crate) async fn evaluate(
+    evaluator: &mut Evaluator,
     lake: &lake::Lake,
     library: &Library,
     suppressions: &[Suppression],
-    max_age: i64,
 ) -> Result<Vec<Found>, Failure> {
     let rules = enabled_rules(library)?;
     let session = Session::open(lake, library, &Limits::default()).await?;
     let now = wire_up::now();
-    let report = jobs::run_alerts(lake, &session, &rules, suppressions, now, max_age).await?;
+    let report = evaluator.look(&session, &rules, suppressions, now).await?;
     let opened = |is: fn(&alerts::AlertEvent) -> bool| {
         let opened = report.events.iter().filter(|e| e.event == Event::Opened);
         opened.filter(|event| is(event)).count()
@@ -110,6 +116,12 @@ pub(crate) async fn evaluate(
         report.count(Event::Withdrawn),
         report.count(Event::Resolved),
     ));
+    for (rule, revision) in &report.revised {
+        let version = report.findings_version;
+        note(&format!(
+            "rule {rule} has a new meaning, revision {revision}: judged by it from findings version {version} on, and everything before again"
+        ));
+    }
     if let Some((_, why)) = report.failed.first() {
         return Err(Failure::query(why.clone()));
     }

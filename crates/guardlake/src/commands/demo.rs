@@ -189,6 +189,7 @@ async fn go_on(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     note("findings go on; Ctrl-C ends the demo");
+    let mut evaluator = jobs::Evaluator::new(lake.clone(), MAX_AGE);
     for round in 1u64.. {
         let options = Options {
             findings: 200,
@@ -205,7 +206,7 @@ async fn go_on(
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(Duration::from_secs(15)) => {}
         }
-        alert::ring(&alert::evaluate(lake, library, &[], MAX_AGE).await?)?;
+        alert::ring(&alert::evaluate(&mut evaluator, lake, library, &[]).await?)?;
     }
     Ok(())
 }

@@ -91,6 +91,7 @@ async fn ring_for_new_findings(
     suppressions: &[Suppression],
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
+    let mut evaluator = jobs::Evaluator::new(lake.clone(), MAX_AGE);
     let mut evaluated = None;
     let mut looked = tokio::time::Instant::now();
     loop {
@@ -101,7 +102,7 @@ async fn ring_for_new_findings(
         // Quiet resolves and snoozes end without findings.
         if evaluated != Some(version) || looked.elapsed() >= WITHOUT_FINDINGS {
             looked = tokio::time::Instant::now();
-            alert::ring(&alert::evaluate(lake, library, suppressions, MAX_AGE).await?)?;
+            alert::ring(&alert::evaluate(&mut evaluator, lake, library, suppressions).await?)?;
             evaluated = Some(version);
         }
         tokio::select! {

@@ -38,7 +38,13 @@ pub(super) async fn all(lake: &Lake, library: &Library, max_age: i64) -> Result<
         }
     }
     note("\nThe doorbell");
-    let rung = alert::evaluate(lake, library, &[], max_age).await?;
+    let rung = alert::evaluate(
+        &mut jobs::Evaluator::new(lake.clone(), max_age),
+        lake,
+        library,
+        &[],
+    )
+    .await?;
     let shown = first_of_each_rule(&rung);
     alert::ring(&shown)?;
     if shown.len() < rung.len() {
