@@ -468,7 +468,14 @@ async fn add_lacking_columns(
         let added = async {
             let mut delta = DeltaTable::new(store.clone());
             delta.load().await?;
-            delta.add_columns().with_fields(fields).await
+            // Somebody may have added them since the log was read.
+            let known = delta.snapshot()?.schema();
+            let lacks = |field: &StructField| known.field(field.name()).is_none();
+            let fields: Vec<StructField> = fields.into_iter().filter(lacks).collect();
+            if !fields.is_empty() {
+                delta.add_columns().with_fields(fields).await?;
+            }
+            Ok::<(), DeltaTableError>(())
         };
         if let Err(source) = added.await
             && attempt >= ADD_COLUMNS_ATTEMPTS

@@ -95,7 +95,8 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 async fn acknowledge_snooze_resolve_reopen() {
     let ground = Ground::new().await;
     assert_eq!(ground.evaluate(&[]).matches("HIGH  Burst").count(), 2);
-    let alerts = ground.list(&[]);
+    let mut alerts = ground.list(&[]);
+    alerts.sort_by_key(|alert| alert["count"].as_i64());
     let ids: Vec<&str> = alerts.iter().map(|alert| text(alert, "alert_id")).collect();
     let [one, two] = ids[..] else {
         panic!("{ids:?}")
@@ -347,4 +348,19 @@ async fn an_alert_shows_its_evidence_in_full() {
         assert!(table.contains(expected), "{expected}: {table}");
     }
     assert!(told.iter().all(|id| table.contains(id)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_cannot_be_asked_silences_no_other() {
+    let ground = Ground::new().await;
+    let broken = "/*\ntitle: Broken\nseverity: high\ngroup_by: [remote_ip]\nthreshold: 3\nwindow: 10m\n*/\nSELECT remote_pi FROM observations\n";
+    std::fs::write(ground.path("rules/broken.sql"), broken).expect("a rule");
+    let rules = ground.path("rules");
+    let output = run(
+        &ground.lake,
+        &["alert", "run", "--once", "--rules", &rules],
+        2,
+    );
+    let rung = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(rung.matches("HIGH  Burst").count(), 2, "{rung}");
 }

@@ -122,16 +122,19 @@ pub(crate) async fn evaluate(
             "rule {rule} has a new meaning, revision {revision}: judged by it from findings version {version} on, and everything before again"
         ));
     }
+    let told: HashSet<&str> = report.told().map(|event| event.alert_id.as_str()).collect();
+    let mut alerts = Vec::new();
+    if !told.is_empty() {
+        alerts = ::alerts::fold(lake.alert_events().await?);
+        alerts.retain(|alert| told.contains(alert.alert_id.as_str()));
+    }
+    let alerts: Vec<Found> = alerts.into_iter().map(|alert| alert.at(now)).collect();
     if let Some((_, why)) = report.failed.first() {
+        // The bells of the other rules are logged as rung.
+        ring(&alerts)?;
         return Err(Failure::query(why.clone()));
     }
-    let told: HashSet<&str> = report.told().map(|event| event.alert_id.as_str()).collect();
-    if told.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut alerts = ::alerts::fold(lake.alert_events().await?);
-    alerts.retain(|alert| told.contains(alert.alert_id.as_str()));
-    Ok(alerts.into_iter().map(|alert| alert.at(now)).collect())
+    Ok(alerts)
 }
 
 /// The doorbell of this release: standard output.

@@ -53,8 +53,11 @@ pub(super) async fn run(
             account_names: &names,
             top: &top,
         };
-        write!(std::io::stdout().lock(), "{shown}")?;
-        return Ok(ExitCode::SUCCESS);
+        return match write!(std::io::stdout().lock(), "{shown}") {
+            // `| head` has seen enough.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(ExitCode::SUCCESS),
+        };
     }
     let mut value = serde_json::to_value(&alert)
         .map_err(|e| Failure::io(format!("cannot write the alert: {e}")))?;
