@@ -17,11 +17,11 @@ const FIELDS: [(&str, &str); 3] = [
     ("suppress_for", "suppress_for=1h,6h"),
 ];
 
-/// The field, and the rule with each of its values.
-pub(super) fn sweep(
-    rule: &Rule,
-    text: &str,
-) -> Result<(&'static str, Vec<(String, Rule)>), Failure> {
+/// A field, and the rule with each of its values.
+type Swept = (&'static str, Vec<(String, Rule)>);
+
+/// Reads what `--sweep` says about a rule.
+pub(super) fn sweep(rule: &Rule, text: &str) -> Result<Swept, Failure> {
     let wrong = |why: String| Failure::usage(format!("--sweep: {why}"));
     let (name, values) = text.split_once('=').unwrap_or((text, ""));
     let Some((field, form)) = FIELDS.iter().find(|(known, _)| *known == name.trim()) else {
