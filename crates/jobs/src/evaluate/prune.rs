@@ -4,6 +4,7 @@
 //! threshold cannot fire. Groups that share a bucket keep each other alive, which costs a little sorting and changes nothing:
 //! the sweep is exact. A `GROUP BY .. HAVING` would be exact here already, and needs memory for every group there is.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -79,11 +80,17 @@ pub(super) fn hashes(keys: &[ArrayRef], rows: usize) -> Result<Vec<u64>, DataFus
 }
 
 /// Whether the bucket of a group holds enough.
-#[derive(Debug)]
 struct MayFire {
     counts: Arc<Vec<u16>>,
     enough: u16,
     signature: Signature,
+}
+
+/// Plans are printed here and there while they are made, on success too: never the counts.
+impl fmt::Debug for MayFire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MayFire({} or more)", self.enough)
+    }
 }
 
 impl PartialEq for MayFire {
