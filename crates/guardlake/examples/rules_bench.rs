@@ -3,6 +3,12 @@
 //! cargo run --release -p guardlake --example rules_bench -- days [DAYS [FINDINGS_A_DAY [COMMITS_A_DAY [RULES]]]]
 //! cargo run --release -p guardlake --example rules_bench -- lake DIR FINDINGS
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that prints figures"
+)]
+
 use std::time::Instant;
 
 use alerts::{Event, Rule};

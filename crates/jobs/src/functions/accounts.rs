@@ -19,7 +19,7 @@ use lake::schema::timestamp;
 use super::{Texts, over_arrays, text_type};
 
 /// Names and OUs of accounts over time.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct AccountNames {
     /// By account, oldest first.
     accounts: HashMap<Box<str>, Vec<Term>>,
@@ -35,6 +35,13 @@ struct Term {
 
 /// The columns of `accounts_history` that [`AccountNames::read`] wants, in its order.
 pub(crate) const COLUMNS: [&str; 4] = ["account_id", "valid_from", "name", "ou"];
+
+/// Plans are printed here and there while they are made: never five thousand accounts.
+impl std::fmt::Debug for AccountNames {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccountNames({} accounts)", self.accounts.len())
+    }
+}
 
 impl AccountNames {
     /// From rows of `accounts_history` with just [`COLUMNS`].
