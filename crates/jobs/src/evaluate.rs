@@ -46,7 +46,7 @@ pub async fn evaluate(
     let frame = select(session, rule, as_of).await?;
     let rows = async {
         let rows = measured::measured(frame, rule)?;
-        prune::hopeless(rows, rule).await
+        prune::hopeless(rows, rule, prune::BUCKETS).await
     };
     let swept = async { sorted_and_swept(rows.await?, rule, as_of, None).await };
     swept
@@ -64,6 +64,8 @@ pub(crate) async fn evaluate_within(
     let frame = select(session, rule, as_of).await?;
     let swept = async {
         let rows = scope::within(measured::measured(frame, rule)?, rule, extents)?;
+        // A group with too few rows over all of its extent has no match there.
+        let rows = prune::hopeless(rows, rule, extents.len()).await?;
         sorted_and_swept(rows, rule, as_of, Some(extents)).await
     };
     swept

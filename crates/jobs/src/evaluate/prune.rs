@@ -22,13 +22,17 @@ use futures::StreamExt;
 use super::groups;
 
 /// 32 MiB of counters; pages that are never counted into are never touched.
-const BUCKETS: usize = 1 << 24;
+pub(super) const BUCKETS: usize = 1 << 24;
 
 /// The same on every pass.
 const SEED: RandomState = RandomState::with_seed(7);
 
-/// The rows without those of groups that cannot reach the threshold.
-pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, DataFusionError> {
+/// The rows without those of groups that cannot reach the threshold, of which there are about so many.
+pub(super) async fn hopeless(
+    rows: DataFrame,
+    rule: &Rule,
+    groups_about: usize,
+) -> Result<DataFrame, DataFusionError> {
     if rule.threshold <= 1 || rule.group_by.is_empty() || !rule.count.is_whole() {
         return Ok(rows);
     }
@@ -37,11 +41,16 @@ pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, 
     if rule.count == Count::Occurrences {
         wanted.push(ident("increase"));
     }
-    let mut counts = vec![0_u16; BUCKETS];
+    let len = groups_about.saturating_mul(8).clamp(1 << 12, BUCKETS);
+    let mut counts = vec![0_u16; len.next_power_of_two()];
     let mut stream = rows.clone().select(wanted)?.execute_stream().await?;
     while let Some(batch) = stream.next().await {
         let batch = batch?;
-        let buckets = buckets(&batch.columns()[..keys.len()], batch.num_rows())?;
+        let buckets = buckets(
+            &batch.columns()[..keys.len()],
+            batch.num_rows(),
+            counts.len(),
+        )?;
         let increases = batch
             .columns()
             .get(keys.len())
@@ -65,11 +74,16 @@ pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, 
     rows.filter(may_fire.call(keys))
 }
 
-fn buckets(keys: &[ArrayRef], rows: usize) -> Result<impl Iterator<Item = usize>, DataFusionError> {
+/// The bucket of each row among `len`, a power of two.
+fn buckets(
+    keys: &[ArrayRef],
+    rows: usize,
+    len: usize,
+) -> Result<impl Iterator<Item = usize>, DataFusionError> {
     let hashes = hashes(keys, rows)?;
     Ok(hashes
         .into_iter()
-        .map(|hash| (hash as usize) & (BUCKETS - 1)))
+        .map(move |hash| (hash as usize) & (len - 1)))
 }
 
 /// A hash of each row of the keys, the same on every pass.
@@ -130,7 +144,7 @@ impl ScalarUDFImpl for MayFire {
             .iter()
             .map(|key| key.to_array(args.number_rows))
             .collect::<Result<Vec<_>, _>>()?;
-        let enough = buckets(&keys, args.number_rows)?
+        let enough = buckets(&keys, args.number_rows, self.counts.len())?
             .map(|bucket| Some(self.counts[bucket] >= self.enough));
         Ok(ColumnarValue::Array(Arc::new(
             enough.collect::<BooleanArray>(),
