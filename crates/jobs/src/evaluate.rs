@@ -22,7 +22,7 @@ use crate::params::Value;
 use crate::session::Session;
 
 pub(crate) use measured::lists;
-pub(crate) use scope::{Values, touched};
+pub(crate) use scope::{Known, Values, touched};
 
 /// A group that fires and its episodes, in order of time.
 #[derive(Debug, Clone, PartialEq)]

@@ -33,8 +33,20 @@ pub(super) async fn hopeless(
     rule: &Rule,
     groups_about: usize,
 ) -> Result<DataFrame, DataFusionError> {
+    match may_fire(&rows, rule, groups_about).await? {
+        Some(may_fire) => rows.filter(may_fire.call(groups(rule).map(ident).collect())),
+        None => Ok(rows),
+    }
+}
+
+/// Tells of a group whether it can reach the threshold with these rows; nothing where every group can.
+pub(super) async fn may_fire(
+    rows: &DataFrame,
+    rule: &Rule,
+    groups_about: usize,
+) -> Result<Option<ScalarUDF>, DataFusionError> {
     if rule.threshold <= 1 || rule.group_by.is_empty() || !rule.count.is_whole() {
-        return Ok(rows);
+        return Ok(None);
     }
     let keys: Vec<_> = groups(rule).map(ident).collect();
     let mut wanted = keys.clone();
@@ -63,15 +75,12 @@ pub(super) async fn hopeless(
             counts[bucket] = counts[bucket].saturating_add(units);
         }
     }
-    let enough = rule.threshold.min(u64::from(u16::MAX)) as u16;
-    let signature = Signature::user_defined(Volatility::Immutable);
-    let may_fire = ScalarUDF::from(MayFire {
+    Ok(Some(ScalarUDF::from(MayFire {
         // Not a slice: that would be a copy, and touch every page.
         counts: Arc::new(counts),
-        enough,
-        signature,
-    });
-    rows.filter(may_fire.call(keys))
+        enough: rule.threshold.min(u64::from(u16::MAX)) as u16,
+        signature: Signature::user_defined(Volatility::Immutable),
+    })))
 }
 
 /// The bucket of each row among `len`, a power of two.

@@ -1,6 +1,6 @@
 //! Some groups of a rule, and how much time of each.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -18,20 +18,50 @@ use datafusion::prelude::DataFrame;
 
 use super::{groups, measured, prune, value};
 
+/// How many groups there may be among recent rows.
+const MANY: usize = 1 << 18;
+
 /// The values that name a group, in the order of the rule's `group_by`.
 pub(crate) type Values = Vec<Option<String>>;
 
+/// All rows later than some time, and the groups that are looked at in any case.
+pub(crate) struct Known<'a> {
+    /// The rule's rows.
+    pub(crate) rows: DataFrame,
+    /// UTC microseconds.
+    pub(crate) after: i64,
+    /// Those that have alerts.
+    pub(crate) groups: &'a BTreeSet<Values>,
+}
+
 /// The groups that rows of a rule's SELECT belong to, each with the time from its first to its last row.
+///
+/// Given all rows later than some time, groups that have neither alerts nor enough of those rows to fire are left out, as far as
+/// the new rows and all that matters to them is later.
 pub(crate) async fn touched(
     frame: DataFrame,
     rule: &Rule,
+    known: Option<Known<'_>>,
 ) -> Result<BTreeMap<Values, Extent>, DataFusionError> {
+    let mut rows = measured::measured(frame, rule)?;
+    if let Some(known) = known {
+        let all = measured::measured(known.rows, rule)?;
+        if let Some(may_fire) = prune::may_fire(&all, rule, MANY).await? {
+            let keys = || groups(rule).map(ident).collect::<Vec<_>>();
+            let late = known.after.saturating_add(rule.terms().back());
+            let mut wanted = may_fire.call(keys()).or(time_through(late));
+            if !known.groups.is_empty() {
+                wanted = wanted.or(one_of(known.groups.iter(), rule)?.call(keys()));
+            }
+            rows = rows.filter(wanted)?;
+        }
+    }
     let keys: Vec<Expr> = groups(rule).map(ident).collect();
     let spans = vec![
         min(ident("event_time")).alias("first"),
         max(ident("event_time")).alias("last"),
     ];
-    let rows = measured::measured(frame, rule)?.aggregate(keys, spans)?;
+    let rows = rows.aggregate(keys, spans)?;
     let mut touched = BTreeMap::new();
     for batch in rows.collect().await? {
         let time = |at: usize, row: usize| {
@@ -68,18 +98,26 @@ pub(super) fn within(
     if rule.group_by.is_empty() {
         return Ok(rows);
     }
+    let one_of = one_of(extents.keys(), rule)?;
+    rows.filter(one_of.call(groups(rule).map(ident).collect()))
+}
+
+/// Tells whether values are those of one of some groups; there is at least one column that groups.
+fn one_of<'a>(
+    wanted: impl ExactSizeIterator<Item = &'a Values> + Clone,
+    rule: &Rule,
+) -> Result<ScalarUDF, DataFusionError> {
     let columns: Vec<_> = (0..rule.group_by.len())
         .map(|at| {
-            let values = extents.keys().map(|group| group[at].as_deref());
+            let values = wanted.clone().map(|group| group[at].as_deref());
             Arc::new(values.collect::<arrow::array::StringArray>()) as arrow::array::ArrayRef
         })
         .collect();
-    let hashes = prune::hashes(&columns, extents.len())?;
-    let one_of = ScalarUDF::from(OneOf {
+    let hashes = prune::hashes(&columns, wanted.len())?;
+    Ok(ScalarUDF::from(OneOf {
         hashes: Arc::new(hashes.into_iter().collect()),
         signature: Signature::user_defined(Volatility::Immutable),
-    });
-    rows.filter(one_of.call(groups(rule).map(ident).collect()))
+    }))
 }
 
 fn time_after(micros: i64) -> Expr {

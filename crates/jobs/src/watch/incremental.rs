@@ -7,7 +7,7 @@ use lake::{Lake, Table};
 
 use super::recent::Recent;
 use crate::JobsError;
-use crate::evaluate::{Fired, Values, evaluate, evaluate_within, select, touched};
+use crate::evaluate::{Fired, Known, Values, evaluate, evaluate_within, select, touched};
 use crate::mistake::{QueryError, Words};
 use crate::session::Session;
 
@@ -128,24 +128,35 @@ pub(super) async fn look(
     alerts: &[Alert],
     as_of: i64,
 ) -> Result<Looked, Failed> {
+    let recent = news.recent;
     if let Some(seen) = seen.filter(|_| is_local(rule))
         && let Some(new) = news.since(seen).await?
     {
         let rows = select(new, rule, as_of).await?;
-        let touched = touched(rows, rule)
-            .await
-            .map_err(|error| new.mistake(&error, &rule.sql))?;
+        let mistake = |error| new.mistake(&error, &rule.sql);
+        let mine = alerts.iter().filter(|alert| alert.rule == rule.id);
+        let groups: BTreeSet<Values> = mine
+            .filter_map(|alert| values(rule, &alert.group))
+            .collect();
+        let known = match recent.session() {
+            Some(session) => Some(Known {
+                rows: select(session, rule, as_of).await?,
+                after: recent.after(),
+                groups: &groups,
+            }),
+            None => None,
+        };
+        let touched = touched(rows, rule, known).await.map_err(mistake)?;
         let extents = extents(touched, rule, alerts);
         let back = rule.terms().back();
-        let is_recent = |_: &Values, extent: &mut Extent| {
-            extent.from.saturating_sub(back) >= news.recent.after()
-        };
+        let is_recent =
+            |_: &Values, extent: &mut Extent| extent.from.saturating_sub(back) >= recent.after();
         let mut older = extents.clone();
         let mut fired = Vec::new();
-        if let Some(session) = news.recent.session() {
-            let recent: BTreeMap<Values, Extent> = older.extract_if(.., is_recent).collect();
-            if !recent.is_empty() {
-                fired = evaluate_within(session, rule, as_of, &recent).await?;
+        if let Some(session) = recent.session() {
+            let newer: BTreeMap<Values, Extent> = older.extract_if(.., is_recent).collect();
+            if !newer.is_empty() {
+                fired = evaluate_within(session, rule, as_of, &newer).await?;
             }
         }
         if !older.is_empty() {
