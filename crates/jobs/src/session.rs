@@ -99,6 +99,24 @@ impl Session {
         Session::over(tables.collect::<Result<_, _>>()?, library, limits).await
     }
 
+    /// A session over findings alone, whatever gives their rows; the other tables are empty.
+    pub(crate) async fn over_findings(
+        provider: Arc<dyn TableProvider>,
+        library: &Library,
+        limits: &Limits,
+    ) -> Result<Session, JobsError> {
+        let opened = |table: Table| Opened {
+            table,
+            provider: match table {
+                Table::Findings => Arc::clone(&provider),
+                other => Arc::new(EmptyTable::new(other.schema())),
+            },
+            version: None,
+        };
+        let tables = Table::ALL.into_iter().map(opened).collect();
+        Session::over(tables, library, limits).await
+    }
+
     /// A session over any tables.
     pub async fn over(
         tables: Vec<Opened>,

@@ -1,8 +1,10 @@
 //! What of a rule has to be looked at again: the groups that new rows touch, over the time that those can influence.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use alerts::{Alert, Count, Extent, Group, Rule};
+use arrow::datatypes::Field;
 use lake::{Lake, Table};
 
 use super::recent::Recent;
@@ -93,13 +95,15 @@ pub(super) async fn refresh(
         if version == through {
             return Ok(());
         }
-        let without: &[&str] = if columns.contains("raw") {
-            &[]
-        } else {
-            &["raw"]
+        let schema = Table::Findings.schema();
+        let unread = |field: &&Arc<Field>| {
+            let empty = field.is_nullable() || field.name() == "raw";
+            empty && !columns.contains(field.name()) && field.name() != "event_time"
         };
+        let unread = schema.fields().iter().filter(unread);
+        let without: Vec<&str> = unread.map(|field| field.name().as_str()).collect();
         if let Some(rows) = lake
-            .added(Table::Findings, version, through, without)
+            .added(Table::Findings, version, through, &without)
             .await?
         {
             return recent.add(whole, &rows, rules, now).await;

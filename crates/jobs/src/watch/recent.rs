@@ -1,14 +1,17 @@
 //! The newest rows of `findings`, held in memory between looks: most of what rules ask is about them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use alerts::Rule;
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType};
+use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, ScalarValue};
-use datafusion::logical_expr::{LogicalPlan, cast, ident, lit};
+use datafusion::common::ScalarValue;
+use datafusion::datasource::{MemTable, ViewTable, provider_as_source};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
 use lake::Table;
 
 use crate::JobsError;
@@ -16,8 +19,8 @@ use crate::evaluate::optimized;
 use crate::mistake::QueryError;
 use crate::session::{Session, sql_name};
 
-/// Bytes of rows that are held at most, about.
-const MOST_BYTES: usize = 768 << 20;
+/// Bytes of rows that are held at most, about: two days of a million findings each.
+const MOST_BYTES: usize = 2 << 30;
 /// How much further back than any window reaches rows are held, in microseconds: findings are published again every 6 hours.
 const LATE: i64 = 8 * 3_600_000_000;
 
@@ -68,31 +71,20 @@ impl Recent {
             ..Recent::default()
         };
         let after = ScalarValue::TimestampMicrosecond(Some(self.after), Some("UTC".into()));
-        let schema = Table::Findings.schema();
-        let column = |field: &std::sync::Arc<arrow::datatypes::Field>| {
-            let name = field.name().as_str();
-            match self.columns.contains(name) || name == "event_time" {
-                true => ident(name),
-                false if field.is_nullable() => {
-                    cast(lit(ScalarValue::Null), field.data_type().clone()).alias(name)
-                }
-                false => cast(lit(""), field.data_type().clone()).alias(name),
-            }
-        };
-        let columns: Vec<_> = schema.fields().iter().map(column).collect();
+        let held = self.schema()?;
+        let columns = held.fields().iter().map(|field| ident(field.name()));
         let rows = whole
             .context()
             .table(sql_name(Table::Findings))
             .await?
             .filter(ident("event_time").gt(lit(after)))?
-            .select(columns)?
+            .select(columns.collect::<Vec<_>>())?
             .collect()
             .await?;
-        let rows = rows
+        self.batches = rows
             .iter()
-            .map(|batch| lake::fitted(batch, &schema))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.batches = rows;
+            .map(|batch| lake::fitted(batch, &held))
+            .collect::<Result<_, _>>()?;
         self.forget(whole, rules, now).await
     }
 
@@ -104,7 +96,10 @@ impl Recent {
         rules: &[Rule],
         now: i64,
     ) -> Result<(), JobsError> {
-        self.batches.extend(rows.iter().cloned());
+        let held = self.schema()?;
+        for batch in rows {
+            self.batches.push(lake::fitted(batch, &held)?);
+        }
         self.after = self.after.max(begin(rules, now));
         self.forget(whole, rules, now).await
     }
@@ -125,10 +120,37 @@ impl Recent {
             self.after = self.after.saturating_add(half);
             self.keep_later()?;
         }
-        let rows = vec![(Table::Findings, self.batches.clone())];
-        self.session = Some(Session::in_memory(rows, whole.library(), whole.limits()).await?);
+        let findings = self.findings()?;
+        let session = Session::over_findings(findings, whole.library(), whole.limits()).await?;
+        self.session = Some(session);
         self.version = whole.version(Table::Findings);
         Ok(())
+    }
+
+    /// The columns that are held, in the order of the table's.
+    fn schema(&self) -> Result<SchemaRef, JobsError> {
+        let schema = Table::Findings.schema();
+        let wanted = |field: &&Arc<Field>| {
+            self.columns.contains(field.name()) || field.name() == "event_time"
+        };
+        let fields: Vec<Arc<Field>> = schema.fields().iter().filter(wanted).cloned().collect();
+        Ok(Arc::new(Schema::new(fields)))
+    }
+
+    /// The rows under all columns of the table, those that are not held null: they cost nothing until somebody asks for them.
+    fn findings(&self) -> Result<Arc<dyn TableProvider>, JobsError> {
+        let held = self.schema()?;
+        let rows = MemTable::try_new(held.clone(), vec![self.batches.clone()])?;
+        let column = |field: &Arc<Field>| match held.field_with_name(field.name()) {
+            Ok(_) => ident(field.name()),
+            Err(_) => cast(lit(ScalarValue::Null), field.data_type().clone()).alias(field.name()),
+        };
+        let schema = Table::Findings.schema();
+        let source = provider_as_source(Arc::new(rows));
+        let plan = LogicalPlanBuilder::scan("recent", source, None)?
+            .project(schema.fields().iter().map(column))?
+            .build()?;
+        Ok(Arc::new(ViewTable::new(plan, None)))
     }
 
     fn bytes(&self) -> usize {
@@ -138,8 +160,8 @@ impl Recent {
             .sum()
     }
 
-    fn keep_later(&mut self) -> Result<(), DataFusionError> {
-        let place = Table::Findings.schema().index_of("event_time")?;
+    fn keep_later(&mut self) -> Result<(), JobsError> {
+        let place = self.schema()?.index_of("event_time")?;
         let mut kept = Vec::with_capacity(self.batches.len());
         for batch in self.batches.drain(..) {
             let times = batch
