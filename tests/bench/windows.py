@@ -29,7 +29,7 @@ QUERY = """SELECT remote_ip, count(DISTINCT event_time) AS matches, max(n) AS mo
   FROM {files} WHERE remote_ip IS NOT NULL) WHERE n >= 10 GROUP BY remote_ip ORDER BY remote_ip"""
 DUCKDB = """import duckdb, json, sys
 db = duckdb.connect()
-db.execute(f"SET threads={sys.argv[2]}")
+db.execute(f"SET threads={sys.argv[2]}; SET enable_progress_bar=false")
 print(json.dumps(db.execute(sys.argv[1]).fetchall()))"""
 CHDB = """import chdb, sys
 print(chdb.query(sys.argv[1] + " SETTINGS max_threads=" + sys.argv[2], "JSONCompactEachRow"))"""
@@ -58,7 +58,7 @@ def timed(command):
 
 
 def answers(name, output):
-    rows = [json.loads(line) for line in output.splitlines()] if name != "duckdb" else json.loads(output)
+    rows = [json.loads(line) for line in output.splitlines() if line.strip()] if name != "duckdb" else json.loads(output)
     if name != "guardlake":
         return sorted((ip, int(matches), int(most)) for ip, matches, most in rows)
     found = {}
