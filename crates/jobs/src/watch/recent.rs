@@ -9,7 +9,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType};
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::ScalarValue;
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::datasource::{MemTable, ViewTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
 use lake::Table;
@@ -71,7 +71,7 @@ impl Recent {
             ..Recent::default()
         };
         let after = ScalarValue::TimestampMicrosecond(Some(self.after), Some("UTC".into()));
-        let held = self.schema()?;
+        let held = self.schema();
         let columns = held.fields().iter().map(|field| ident(field.name()));
         let rows = whole
             .context()
@@ -96,7 +96,7 @@ impl Recent {
         rules: &[Rule],
         now: i64,
     ) -> Result<(), JobsError> {
-        let held = self.schema()?;
+        let held = self.schema();
         for batch in rows {
             self.batches.push(lake::fitted(batch, &held)?);
         }
@@ -128,18 +128,18 @@ impl Recent {
     }
 
     /// The columns that are held, in the order of the table's.
-    fn schema(&self) -> Result<SchemaRef, JobsError> {
+    fn schema(&self) -> SchemaRef {
         let schema = Table::Findings.schema();
         let wanted = |field: &&Arc<Field>| {
             self.columns.contains(field.name()) || field.name() == "event_time"
         };
         let fields: Vec<Arc<Field>> = schema.fields().iter().filter(wanted).cloned().collect();
-        Ok(Arc::new(Schema::new(fields)))
+        Arc::new(Schema::new(fields))
     }
 
     /// The rows under all columns of the table, those that are not held null: they cost nothing until somebody asks for them.
-    fn findings(&self) -> Result<Arc<dyn TableProvider>, JobsError> {
-        let held = self.schema()?;
+    fn findings(&self) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+        let held = self.schema();
         let rows = MemTable::try_new(held.clone(), vec![self.batches.clone()])?;
         let column = |field: &Arc<Field>| match held.field_with_name(field.name()) {
             Ok(_) => ident(field.name()),
@@ -160,8 +160,8 @@ impl Recent {
             .sum()
     }
 
-    fn keep_later(&mut self) -> Result<(), JobsError> {
-        let place = self.schema()?.index_of("event_time")?;
+    fn keep_later(&mut self) -> Result<(), DataFusionError> {
+        let place = self.schema().index_of("event_time")?;
         let mut kept = Vec::with_capacity(self.batches.len());
         for batch in self.batches.drain(..) {
             let times = batch
