@@ -1,5 +1,6 @@
 //! From a rule to its episodes: DataFusion selects, drops hopeless groups and sorts; `alerts` sweeps each group once.
 
+mod by_hash;
 mod measured;
 mod prune;
 mod scope;

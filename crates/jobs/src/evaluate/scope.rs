@@ -1,22 +1,17 @@
 //! Some groups of a rule, and how much time of each.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use alerts::{Extent, Rule};
-use arrow::array::{Array, AsArray, BooleanArray};
-use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::{max, min};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-    ident, lit,
-};
+use datafusion::logical_expr::{Expr, ScalarUDF, ident, lit};
 use datafusion::prelude::DataFrame;
 
-use super::{groups, measured, prune, value};
+use super::{by_hash, groups, measured, prune, value};
 
 /// How many groups there may be among recent rows.
 const MANY: usize = 1 << 18;
@@ -102,7 +97,7 @@ pub(super) fn within(
     rows.filter(one_of.call(groups(rule).map(ident).collect()))
 }
 
-/// Tells whether values are those of one of some groups; there is at least one column that groups.
+/// True for the values of some groups, and for one in very many others; there is at least one column that groups.
 fn one_of<'a>(
     wanted: impl ExactSizeIterator<Item = &'a Values> + Clone,
     rule: &Rule,
@@ -113,10 +108,11 @@ fn one_of<'a>(
             Arc::new(values.collect::<arrow::array::StringArray>()) as arrow::array::ArrayRef
         })
         .collect();
-    let hashes = prune::hashes(&columns, wanted.len())?;
-    Ok(ScalarUDF::from(OneOf {
-        hashes: Arc::new(hashes.into_iter().collect()),
-        signature: Signature::user_defined(Volatility::Immutable),
+    let hashes: HashSet<u64> = by_hash::hashes(&columns, wanted.len())?
+        .into_iter()
+        .collect();
+    Ok(by_hash::of("one_of_the_groups", move |hash| {
+        hashes.contains(&hash)
     }))
 }
 
@@ -133,62 +129,4 @@ fn instant(micros: i64) -> Expr {
         Some(micros),
         Some("UTC".into()),
     ))
-}
-
-/// Whether the values hash to one of some hashes: true for those that are wanted, and for one in very many others.
-struct OneOf {
-    hashes: Arc<HashSet<u64>>,
-    signature: Signature,
-}
-
-/// Plans are printed here and there while they are made, on success too: never the hashes.
-impl fmt::Debug for OneOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OneOf({} groups)", self.hashes.len())
-    }
-}
-
-impl PartialEq for OneOf {
-    fn eq(&self, other: &OneOf) -> bool {
-        Arc::ptr_eq(&self.hashes, &other.hashes)
-    }
-}
-
-impl Eq for OneOf {}
-
-impl Hash for OneOf {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.hashes.len().hash(state);
-    }
-}
-
-impl ScalarUDFImpl for OneOf {
-    fn name(&self) -> &str {
-        "one_of_the_groups"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>, DataFusionError> {
-        Ok(given.to_vec())
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType, DataFusionError> {
-        Ok(DataType::Boolean)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
-        let keys = args
-            .args
-            .iter()
-            .map(|key| key.to_array(args.number_rows))
-            .collect::<Result<Vec<_>, _>>()?;
-        let hashes = prune::hashes(&keys, args.number_rows)?;
-        let held = hashes.iter().map(|hash| Some(self.hashes.contains(hash)));
-        Ok(ColumnarValue::Array(Arc::new(
-            held.collect::<BooleanArray>(),
-        )))
-    }
 }

@@ -1,0 +1,93 @@
+//! A question about the values of a row that only their hash decides.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::datatypes::DataType;
+use datafusion::common::DataFusionError;
+use datafusion::common::hash_utils::{RandomState, create_hashes};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+/// The same on every pass.
+const SEED: RandomState = RandomState::with_seed(7);
+
+/// A function of any columns that is true where `holds` is of their hash.
+pub(super) fn of(
+    name: &'static str,
+    holds: impl Fn(u64) -> bool + Send + Sync + 'static,
+) -> ScalarUDF {
+    ScalarUDF::from(ByHash {
+        name,
+        holds: Arc::new(holds),
+        signature: Signature::user_defined(Volatility::Immutable),
+    })
+}
+
+/// A hash of each row of the keys, the same on every pass.
+pub(super) fn hashes(keys: &[ArrayRef], rows: usize) -> Result<Vec<u64>, DataFusionError> {
+    let mut hashes = vec![0_u64; rows];
+    create_hashes(keys, &SEED, &mut hashes)?;
+    Ok(hashes)
+}
+
+struct ByHash {
+    name: &'static str,
+    holds: Arc<dyn Fn(u64) -> bool + Send + Sync>,
+    signature: Signature,
+}
+
+/// Plans are printed here and there while they are made, on success too: never what the answer rests on.
+impl fmt::Debug for ByHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for ByHash {
+    fn eq(&self, other: &ByHash) -> bool {
+        Arc::ptr_eq(&self.holds, &other.holds)
+    }
+}
+
+impl Eq for ByHash {}
+
+impl Hash for ByHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for ByHash {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>, DataFusionError> {
+        Ok(given.to_vec())
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType, DataFusionError> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
+        let keys = args
+            .args
+            .iter()
+            .map(|key| key.to_array(args.number_rows))
+            .collect::<Result<Vec<_>, _>>()?;
+        let hashes = hashes(&keys, args.number_rows)?;
+        let held = hashes.into_iter().map(|hash| Some((self.holds)(hash)));
+        Ok(ColumnarValue::Array(Arc::new(
+            held.collect::<BooleanArray>(),
+        )))
+    }
+}
