@@ -21,6 +21,7 @@ mod sweep;
 
 mod evidence;
 mod life;
+mod notice;
 
 mod text;
 mod time;
@@ -30,6 +31,7 @@ pub use life::{
     Action, Alert, AlertEvent, Bell, Decision, Event, Extent, Group, Look, State, Suppression,
     SuppressionError, Told, alert_id, decide, find, fold, fold_onto, operator, plan, quiet, ring,
 };
+pub use notice::{AccountNotes, Item, Notice, RuleNotes, TopValues};
 pub use observation::{Observation, Observations};
 pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, RuleError, Step};
 pub use sweep::{Episode, Measure, StepTerms, Terms, Unit, sweep, sweep_from};

@@ -1,6 +1,11 @@
-//! Delivers what is due over its channels. In this release there is one: standard output.
+//! Delivers what is due over its channels and records receipts.
 //!
-//! Finding text is hostile; each channel says what it does about it.
+//! A [`Notice`](alerts::Notice) says what to tell; a [`Channel`] tells it to one receiver, once. Finding text is hostile; each
+//! channel says what it does about it.
+
+mod channel;
+
+pub use channel::{Channel, Failed, Receipt, Takes};
 
 use alerts::Alert;
 
