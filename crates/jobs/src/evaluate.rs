@@ -34,6 +34,9 @@ pub struct Fired {
     pub episodes: Vec<Episode>,
 }
 
+/// The rows of so many groups are sorted in less time than it takes to read all rows once more.
+const FEW: usize = 10_000;
+
 /// All episodes of a rule over everything that the session sees, groups in order of their values. `as_of` (UTC microseconds)
 /// is when it is asked: silence lasts until then, and `$as_of` of a query is that.
 ///
@@ -66,7 +69,10 @@ pub(crate) async fn evaluate_within(
     let swept = async {
         let rows = scope::within(measured::measured(frame, rule)?, rule, extents)?;
         // A group with too few rows over all of its extent has no match there.
-        let rows = prune::hopeless(rows, rule, extents.len()).await?;
+        let rows = match extents.len() {
+            0..=FEW => rows,
+            many => prune::hopeless(rows, rule, many).await?,
+        };
         sorted_and_swept(rows, rule, as_of, Some(extents)).await
     };
     swept

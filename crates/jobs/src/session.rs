@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{Schema, SchemaRef, TimestampMicrosecondType};
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     TableProvider,
@@ -99,24 +99,6 @@ impl Session {
         Session::over(tables.collect::<Result<_, _>>()?, library, limits).await
     }
 
-    /// A session over findings alone, whatever gives their rows; the other tables are empty.
-    pub(crate) async fn over_findings(
-        provider: Arc<dyn TableProvider>,
-        library: &Library,
-        limits: &Limits,
-    ) -> Result<Session, JobsError> {
-        let opened = |table: Table| Opened {
-            table,
-            provider: match table {
-                Table::Findings => Arc::clone(&provider),
-                other => Arc::new(EmptyTable::new(other.schema())),
-            },
-            version: None,
-        };
-        let tables = Table::ALL.into_iter().map(opened).collect();
-        Session::over(tables, library, limits).await
-    }
-
     /// A session over any tables.
     pub async fn over(
         tables: Vec<Opened>,
@@ -156,6 +138,23 @@ impl Session {
     /// The Delta version that a table is seen at.
     pub fn version(&self, table: Table) -> Option<i64> {
         self.versions.get(&table).copied()
+    }
+
+    /// The columns of a table or view; none where there is no such.
+    pub(crate) fn schema(&self, name: &str) -> SchemaRef {
+        let known = self.schemas.iter().find(|(known, _)| known == name);
+        known.map_or_else(|| Arc::new(Schema::empty()), |(_, schema)| schema.clone())
+    }
+
+    /// Puts rows in the place of a table or view of the same columns.
+    pub(crate) fn put(
+        &self,
+        name: &str,
+        rows: Arc<dyn TableProvider>,
+    ) -> Result<(), DataFusionError> {
+        self.context.deregister_table(name)?;
+        self.context.register_table(name, rows)?;
+        Ok(())
     }
 
     /// What can be named in a query.

@@ -1,6 +1,7 @@
 //! Brings the alert log in line with what the rules see.
 
 mod incremental;
+mod reads;
 mod recent;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::evaluate::Fired;
 use crate::session::Session;
 use crate::{gaps, rules};
 use incremental::{Looked, News};
+use reads::Reads;
 use recent::Recent;
 
 /// How often somebody else may write to the log first.
@@ -74,8 +76,8 @@ pub struct Evaluator {
     book: Book,
     /// By rule and revision: its columns that are lists. They stay while the views stay.
     lists: HashMap<(String, String), Vec<String>>,
-    /// By rule and revision: the columns of `findings` that it reads.
-    columns: HashMap<(String, String), BTreeSet<String>>,
+    /// By rule and revision, those that can be asked about some rows alone: what they read.
+    reads: HashMap<(String, String), Reads>,
     recent: Recent,
     /// How often it has looked.
     looks: u64,
@@ -115,7 +117,7 @@ impl Evaluator {
             max_age,
             book: Book::default(),
             lists: HashMap::new(),
-            columns: HashMap::new(),
+            reads: HashMap::new(),
             recent: Recent::default(),
             looks: 0,
         }
@@ -181,12 +183,17 @@ impl Evaluator {
         let seen = self.lake.evaluated_through(&named).await?;
         let look = Look::at_all(now, findings_version, self.max_age);
         let (mut planned, mut evaluated) = (Vec::new(), Vec::new());
+        let lake = self.lake.clone();
+        let reads = self.reads(session, rules, &named).await;
+        let mut news = News::of(&lake, session, reads);
         // Who looks once only would read for nothing.
-        if self.looks > 0 {
-            self.remember(session, rules, &named, now).await?;
+        if self.looks > 0
+            && let Err(error) = news.refresh(&mut self.recent, rules, now).await
+        {
+            tracing::warn!(%error, "recent rows are not held in memory; rules read them from the lake");
+            self.recent = Recent::default();
         }
         self.looks += 1;
-        let mut news = News::of(&self.lake, session, &self.recent, rules);
         for (nth, rule) in rules.iter().enumerate() {
             let done = seen[nth].is_some_and(|seen| seen >= findings_version);
             if !rule.enabled || (done && !rule.kind.is_timely()) {
@@ -205,7 +212,8 @@ impl Evaluator {
                         lists,
                         ..rule.clone()
                     };
-                    incremental::look(&mut news, &rule, seen[nth], &self.book.alerts, now)
+                    let seen = seen[nth].filter(|_| self.reads.contains_key(&named[nth]));
+                    incremental::look(&mut news, &self.recent, &rule, seen, &self.book.alerts, now)
                         .await
                         .map(|looked| plan_looked(&rule, &looked, &self.book.alerts, &look))
                         .map_err(|error| error.to_string())
@@ -245,31 +253,37 @@ impl Evaluator {
 }
 
 impl Evaluator {
-    /// Holds the recent rows in the columns that rules read.
-    async fn remember(
+    /// What the rules read that can be asked about some rows alone.
+    async fn reads(
         &mut self,
         session: &Session,
         rules: &[Rule],
         named: &[(String, String)],
-        now: i64,
-    ) -> Result<(), LakeError> {
-        let mut columns = BTreeSet::new();
-        for (rule, name) in rules.iter().zip(named).filter(|(rule, _)| rule.enabled) {
-            if !self.columns.contains_key(name) {
+    ) -> Reads {
+        let mut all = Reads::default();
+        let shallow = match session.shallow() {
+            Ok(shallow) => shallow,
+            Err(error) => {
+                tracing::warn!(%error, "what rules read cannot be said; they read everything");
+                return all;
+            }
+        };
+        let asked = rules
+            .iter()
+            .zip(named)
+            .filter(|(rule, _)| rule.enabled && incremental::is_local(rule));
+        for (rule, name) in asked {
+            if !self.reads.contains_key(name) {
                 // A rule that cannot be planned is told of when it is looked at.
-                if let Ok(read) = recent::columns(session, rule).await {
-                    self.columns.insert(name.clone(), read);
+                if let Ok(reads) = Reads::of(&shallow, rule).await {
+                    self.reads.insert(name.clone(), reads);
                 }
             }
-            columns.extend(self.columns.get(name).into_iter().flatten().cloned());
+            if let Some(reads) = self.reads.get(name) {
+                all.and(reads);
+            }
         }
-        let refreshed =
-            incremental::refresh(&mut self.recent, &self.lake, session, rules, columns, now).await;
-        if let Err(error) = refreshed {
-            tracing::warn!(%error, "recent rows are not held in memory; rules read them from the lake");
-            self.recent = Recent::default();
-        }
-        Ok(())
+        all
     }
 }
 

@@ -108,6 +108,11 @@ impl Bounds {
         Ok(Bounds { low, high })
     }
 
+    /// The lower end.
+    pub fn low(&self) -> f64 {
+        self.low.millionths as f64 / 1e6
+    }
+
     /// The lower end as a whole number, rounded up, at least 1: for people, and for leaving out groups that are too small.
     pub fn least(&self) -> u64 {
         let up = self.low.millionths + MILLION - 1;

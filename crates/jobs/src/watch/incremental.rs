@@ -1,12 +1,11 @@
 //! What of a rule has to be looked at again: the groups that new rows touch, over the time that those can influence.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use alerts::{Alert, Count, Extent, Group, Rule};
-use arrow::datatypes::Field;
 use lake::{Lake, Table};
 
+use super::reads::{Reads, Rows};
 use super::recent::Recent;
 use crate::JobsError;
 use crate::evaluate::{Fired, Known, Values, evaluate, evaluate_within, select, touched};
@@ -21,100 +20,83 @@ pub(super) struct Looked {
     pub(super) extents: Option<BTreeMap<Values, Extent>>,
 }
 
-/// What is new in `findings`, by the version that rules have seen, and what is recent.
+/// What is new, by the version that rules have seen.
 pub(super) struct News<'a> {
     lake: &'a Lake,
     /// Everything.
     session: &'a Session,
-    recent: &'a Recent,
-    without: &'static [&'static str],
-    since: HashMap<i64, Option<Session>>,
+    reads: Reads,
+    since: HashMap<i64, Option<New>>,
+}
+
+/// Rows that are new, of the tables and in the columns that rules read.
+struct New {
+    rows: Rows,
+    session: Session,
 }
 
 impl<'a> News<'a> {
-    /// Of what `session` sees, for some rules. `recent` may hold older rows than that, or none.
-    pub(super) fn of(
-        lake: &'a Lake,
-        session: &'a Session,
-        recent: &'a Recent,
-        rules: &[Rule],
-    ) -> News<'a> {
-        let raw = |rule: &Rule| mentions(rule, "raw") || rule.sql.contains("json_");
-        let without: &[&str] = match rules.iter().any(raw) {
-            true => &[],
-            false => &["raw"],
-        };
+    /// Of what `session` sees, for rules that read `reads`.
+    pub(super) fn of(lake: &'a Lake, session: &'a Session, reads: Reads) -> News<'a> {
         News {
             lake,
             session,
-            recent,
-            without,
+            reads,
             since: HashMap::new(),
         }
     }
 
     /// What came after a version; `None` where that cannot be said.
-    async fn since(&mut self, version: i64) -> Result<Option<&Session>, JobsError> {
+    async fn since(&mut self, version: i64) -> Result<Option<&New>, JobsError> {
         if !self.since.contains_key(&version) {
-            let new = new(self.lake, self.session, version, self.without).await?;
+            let new = self.read(version).await?;
             self.since.insert(version, new);
         }
         Ok(self.since.get(&version).and_then(Option::as_ref))
     }
-}
 
-async fn new(
-    lake: &Lake,
-    whole: &Session,
-    after: i64,
-    without: &[&str],
-) -> Result<Option<Session>, JobsError> {
-    let through = whole.version(Table::Findings).unwrap_or_default();
-    let Some(rows) = lake.added(Table::Findings, after, through, without).await? else {
-        return Ok(None);
-    };
-    let rows = vec![(Table::Findings, rows)];
-    let session = Session::in_memory(rows, whole.library(), whole.limits()).await?;
-    Ok(Some(session))
-}
-
-/// Brings the recent rows up to what `whole` sees, for rules that read `columns`.
-pub(super) async fn refresh(
-    recent: &mut Recent,
-    lake: &Lake,
-    whole: &Session,
-    rules: &[Rule],
-    columns: BTreeSet<String>,
-    now: i64,
-) -> Result<(), JobsError> {
-    let through = whole.version(Table::Findings).unwrap_or_default();
-    if let Some(version) = recent
-        .version()
-        .filter(|_| columns.is_subset(recent.columns()))
-    {
-        if version == through {
-            return Ok(());
-        }
-        let schema = Table::Findings.schema();
-        let unread = |field: &&Arc<Field>| {
-            let empty = field.is_nullable() || field.name() == "raw";
-            empty && !columns.contains(field.name()) && field.name() != "event_time"
+    async fn read(&self, after: i64) -> Result<Option<New>, JobsError> {
+        let through = self.session.version(Table::Findings).unwrap_or_default();
+        let unread = self.reads.unread(self.session).await?;
+        let unread: Vec<&str> = unread.iter().map(String::as_str).collect();
+        let added = self.lake.added(Table::Findings, after, through, &unread);
+        let Some(rows) = added.await? else {
+            return Ok(None);
         };
-        let unread = schema.fields().iter().filter(unread);
-        let without: Vec<&str> = unread.map(|field| field.name().as_str()).collect();
-        if let Some(rows) = lake
-            .added(Table::Findings, version, through, &without)
-            .await?
-        {
-            return recent.add(whole, &rows, rules, now).await;
-        }
+        let rows = vec![(Table::Findings, rows)];
+        let (library, limits) = (self.session.library(), self.session.limits());
+        let new = Session::in_memory(rows, library, limits).await?;
+        let mut rows = self.reads.rows(&new, None).await?;
+        self.reads.fitted(&mut rows, &new)?;
+        let session = self.reads.session(&rows, &new).await?;
+        Ok(Some(New { rows, session }))
     }
-    recent.load(whole, rules, columns, now).await
+
+    /// Brings the recent rows up to what the session sees.
+    pub(super) async fn refresh(
+        &mut self,
+        recent: &mut Recent,
+        rules: &[Rule],
+        now: i64,
+    ) -> Result<(), JobsError> {
+        let whole = self.session;
+        if let Some(version) = recent.version(&self.reads) {
+            if Some(version) == whole.version(Table::Findings) {
+                return Ok(());
+            }
+            // What is held may be more than is read now: then the rows that are new lack columns.
+            let same = *recent.reads() == self.reads;
+            if same && let Some(new) = self.since(version).await? {
+                return recent.add(whole, &new.rows, rules, now).await;
+            }
+        }
+        recent.load(whole, rules, self.reads.clone(), now).await
+    }
 }
 
 /// Whether a rule can be asked about some rows alone: silence and queries are about what is not there, and what an occurrence is
 /// depends on the other versions of its finding, whenever they were.
-fn is_local(rule: &Rule) -> bool {
+pub(super) fn is_local(rule: &Rule) -> bool {
     !rule.kind.is_timely()
         && !rule.counts().any(|count| *count == Count::Occurrences)
         && !mentions(rule, "increase")
@@ -124,17 +106,18 @@ fn mentions(rule: &Rule, word: &str) -> bool {
     Words::of(&rule.sql).find(word).is_some()
 }
 
-/// Looks at a rule that has seen `seen`, and whose alerts are `alerts`.
+/// Looks at a rule whose alerts are `alerts`: at what came after `seen`, where it can be asked about that alone, else at everything.
 pub(super) async fn look(
     news: &mut News<'_>,
+    recent: &Recent,
     rule: &Rule,
     seen: Option<i64>,
     alerts: &[Alert],
     as_of: i64,
 ) -> Result<Looked, Failed> {
-    let recent = news.recent;
-    if let Some(seen) = seen.filter(|_| is_local(rule))
-        && let Some(new) = news.since(seen).await?
+    let whole = news.session;
+    if let Some(seen) = seen
+        && let Some(New { session: new, .. }) = news.since(seen).await?
     {
         let rows = select(new, rule, as_of).await?;
         let mistake = |error| new.mistake(&error, &rule.sql);
@@ -164,16 +147,15 @@ pub(super) async fn look(
             }
         }
         if !older.is_empty() {
-            fired.extend(evaluate_within(news.session, rule, as_of, &older).await?);
+            fired.extend(evaluate_within(whole, rule, as_of, &older).await?);
         }
         return Ok(Looked {
             fired,
             extents: Some(extents),
         });
     }
-    let session = news.session;
     Ok(Looked {
-        fired: evaluate(session, rule, as_of).await?,
+        fired: evaluate(whole, rule, as_of).await?,
         extents: None,
     })
 }

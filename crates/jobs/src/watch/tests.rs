@@ -204,7 +204,7 @@ async fn the_log_follows_the_lake() {
     let late = run_alerts(&lake, &session, &rules, &[], now, DAY * 2)
         .await
         .unwrap();
-    assert_eq!(late.events.len(), 1, "{:?}", late.events);
+    assert_eq!(late.events.len(), 1, "{:?} {:?}", late.events, late.failed);
     assert_eq!(
         (
             late.events[0].event,
