@@ -8,5 +8,5 @@ returns: >
 */
 SELECT
     * EXCEPT (remote_ip),
-    unnest(CASE WHEN cardinality(remote_ips) > 0 THEN remote_ips ELSE make_array(arrow_cast(NULL, 'Utf8')) END) AS remote_ip
+    unnest(CASE WHEN NOT empty(remote_ips) THEN remote_ips ELSE make_array(arrow_cast(NULL, 'Utf8')) END) AS remote_ip
 FROM versions

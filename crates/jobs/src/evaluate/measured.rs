@@ -4,7 +4,7 @@ use alerts::{Count, Kind, Rule};
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, DataFusionError, ScalarValue, UnnestOptions};
 use datafusion::functions::expr_fn::concat_ws;
-use datafusion::functions_nested::expr_fn::cardinality;
+use datafusion::functions_nested::expr_fn::array_empty;
 use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::DataFrame;
 use lake::schema::timestamp;
@@ -113,7 +113,7 @@ fn taken_apart(frame: DataFrame, rule: &Rule) -> Result<DataFrame, DataFusionErr
         if !lists.contains(name) {
             return Ok(ident(name));
         }
-        let filled = cardinality(ident(name)).gt(lit(0_u64));
+        let filled = array_empty(ident(name)).is_false();
         let list = when(filled, ident(name)).otherwise(null(field.data_type().clone()))?;
         Ok(list.alias(name))
     };

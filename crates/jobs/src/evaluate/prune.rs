@@ -4,6 +4,9 @@
 //! match needs cannot fire. Groups that share a bucket keep each other alive, which costs a little sorting and changes nothing:
 //! the sweep is exact. A `GROUP BY .. HAVING` would be exact here already, and needs memory for every group there is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use alerts::{Count, Kind, Rule};
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type};
@@ -11,10 +14,11 @@ use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{ScalarUDF, ident};
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
+use tokio::task::JoinSet;
 
 use super::{by_hash, groups};
 
-/// 32 MiB; pages that are never counted into are never touched.
+/// 64 MiB; pages that are never counted into are never touched.
 pub(super) const BUCKETS: usize = 1 << 24;
 
 /// The rows without those of groups that cannot fire; there are about so many groups.
@@ -43,29 +47,39 @@ pub(super) async fn may_fire(
     wanted.extend(need.column().map(ident));
     let len = groups_about.saturating_mul(8).clamp(1 << 12, BUCKETS);
     let len = len.next_power_of_two();
-    let mut buckets = vec![0_u16; len];
-    let mut stream = rows.clone().select(wanted)?.execute_stream().await?;
-    while let Some(batch) = stream.next().await {
-        let batch = batch?;
-        let hashes = by_hash::hashes(&batch.columns()[..keys.len()], batch.num_rows())?;
-        need.add(batch.columns().get(keys.len()), &hashes, &mut buckets);
+    let tally = Arc::new(Tally {
+        need,
+        buckets: (0..len).map(|_| AtomicU32::new(0)).collect(),
+    });
+    let mut adding = JoinSet::new();
+    for mut stream in (rows.clone().select(wanted)?)
+        .execute_stream_partitioned()
+        .await?
+    {
+        let (tally, keys) = (Arc::clone(&tally), keys.len());
+        adding.spawn(async move {
+            while let Some(batch) = stream.next().await {
+                let batch = batch?;
+                let hashes = by_hash::hashes(&batch.columns()[..keys], batch.num_rows())?;
+                tally.add(batch.columns().get(keys), &hashes);
+            }
+            Ok::<_, DataFusionError>(())
+        });
     }
-    let may_fire = move |hash: u64| need.is_met(buckets[bucket(hash, buckets.len())]);
+    while let Some(added) = adding.join_next().await {
+        added.map_err(|error| DataFusionError::External(error.into()))??;
+    }
+    let may_fire = move |hash: u64| tally.is_met(hash);
     Ok(Some(by_hash::of("may_fire", may_fire)))
-}
-
-/// The bucket of a hash among `len`, a power of two.
-fn bucket(hash: u64, len: usize) -> usize {
-    (hash as usize) & (len - 1)
 }
 
 /// What the rows of a group must have for a match. Rows of other groups in the same bucket only help.
 #[derive(Debug)]
 enum Need {
     /// So many rows: every counted unit needs one.
-    Rows(u16),
+    Rows(u32),
     /// So large a sum of increases.
-    Increases(u16),
+    Increases(u32),
     /// Such a sum of numbers, in parts of [`PARTS`] of it.
     Sum(f64),
     /// Rows of so many of the steps that have these names.
@@ -73,7 +87,10 @@ enum Need {
 }
 
 /// In how many parts the sum that is needed is counted.
-const PARTS: u16 = 60_000;
+const PARTS: u32 = 60_000;
+
+/// More is never needed.
+const MOST: u32 = 1 << 20;
 
 impl Need {
     fn of(rule: &Rule) -> Option<Need> {
@@ -88,9 +105,9 @@ impl Need {
                 true => names.len() as u32,
                 false => u32::try_from(rule.bounds.least()).unwrap_or(u32::MAX),
             };
-            return (names.len() <= u16::BITS as usize).then_some(Need::Steps(names, enough));
+            return (names.len() <= u32::BITS as usize).then_some(Need::Steps(names, enough));
         }
-        let enough = rule.threshold.min(u64::from(u16::MAX)) as u16;
+        let enough = rule.threshold.min(u64::from(MOST)) as u32;
         match (&rule.kind, &rule.count) {
             (Kind::Threshold, Count::Sum(_)) => {
                 let low = rule.bounds.low();
@@ -111,47 +128,64 @@ impl Need {
             Need::Steps(..) => Some("step"),
         }
     }
+}
 
-    fn add(&self, column: Option<&ArrayRef>, hashes: &[u64], buckets: &mut [u16]) {
-        let len = buckets.len();
-        let mut more = |row: usize, units: u16| {
-            let bucket = &mut buckets[bucket(hashes[row], len)];
-            *bucket = bucket.saturating_add(units);
-        };
-        match (self, column) {
-            (Need::Increases(_), Some(column)) => {
-                let increases = column.as_primitive::<Int64Type>().iter().enumerate();
-                increases.for_each(|(row, increase)| {
-                    let units = increase.unwrap_or(0).clamp(0, i64::from(u16::MAX));
-                    more(row, units as u16);
-                });
+/// What there is of it, by bucket.
+struct Tally {
+    need: Need,
+    buckets: Vec<AtomicU32>,
+}
+
+impl Tally {
+    fn add(&self, column: Option<&ArrayRef>, hashes: &[u64]) {
+        match (&self.need, column) {
+            (Need::Increases(enough), Some(column)) => {
+                let increases = column.as_primitive::<Int64Type>().iter();
+                for (hash, increase) in hashes.iter().zip(increases) {
+                    let units = increase.unwrap_or(0).clamp(0, i64::from(*enough));
+                    self.more(*hash, units as u32);
+                }
             }
             (Need::Sum(low), Some(column)) => {
-                let numbers = column.as_primitive::<Float64Type>().iter().enumerate();
-                numbers.for_each(|(row, number)| {
+                let numbers = column.as_primitive::<Float64Type>().iter();
+                for (hash, number) in hashes.iter().zip(numbers) {
                     // To millionths, as the sweep does; then up. What is below zero, or no number, counts for nothing.
                     let number = (number.unwrap_or(0.0).max(0.0) * 1e6).round() / 1e6;
                     let parts = number / low * f64::from(PARTS);
-                    more(row, parts.ceil().min(f64::from(u16::MAX)) as u16);
-                });
+                    self.more(*hash, parts.ceil().min(f64::from(PARTS)) as u32);
+                }
             }
             (Need::Steps(names, _), Some(column)) => {
-                for (row, step) in column.as_string::<i32>().iter().enumerate() {
+                for (hash, step) in hashes.iter().zip(column.as_string::<i32>().iter()) {
                     let place = names.iter().position(|name| Some(name.as_str()) == step);
                     if let Some(place) = place {
-                        buckets[bucket(hashes[row], len)] |= 1 << place;
+                        self.bucket(*hash).fetch_or(1 << place, Ordering::Relaxed);
                     }
                 }
             }
-            _ => (0..hashes.len()).for_each(|row| more(row, 1)),
+            _ => hashes.iter().for_each(|hash| self.more(*hash, 1)),
         }
     }
 
-    fn is_met(&self, bucket: u16) -> bool {
-        match self {
+    /// No unit is more than is needed, and a full bucket takes none: far from what a bucket holds.
+    fn more(&self, hash: u64, units: u32) {
+        let bucket = self.bucket(hash);
+        if bucket.load(Ordering::Relaxed) < MOST {
+            bucket.fetch_add(units, Ordering::Relaxed);
+        }
+    }
+
+    fn is_met(&self, hash: u64) -> bool {
+        let bucket = self.bucket(hash).load(Ordering::Relaxed);
+        match &self.need {
             Need::Rows(enough) | Need::Increases(enough) => bucket >= *enough,
             Need::Sum(_) => bucket >= PARTS,
             Need::Steps(_, enough) => bucket.count_ones() >= *enough,
         }
+    }
+
+    /// The bucket of a hash; their number is a power of two.
+    fn bucket(&self, hash: u64) -> &AtomicU32 {
+        &self.buckets[(hash as usize) & (self.buckets.len() - 1)]
     }
 }

@@ -106,7 +106,12 @@ impl Reads {
         let empty = Session::in_memory(Vec::new(), like.library(), like.limits()).await?;
         for table in self.0.keys() {
             let batches = rows.get(table).cloned().unwrap_or_default();
-            let held = MemTable::try_new(self.schema(table, &empty), vec![batches])?;
+            let parts = empty.context().state().config().target_partitions();
+            let mut shares = vec![Vec::new(); parts.max(1)];
+            for (at, batch) in batches.into_iter().enumerate() {
+                shares[at % parts.max(1)].push(batch);
+            }
+            let held = MemTable::try_new(self.schema(table, &empty), shares)?;
             let whole = whole(Arc::new(held), &empty.schema(table))?;
             empty.put(table, whole)?;
         }
