@@ -6,8 +6,8 @@ description: >
 returns: >
   alert_id; state (open, acknowledged, snoozed, resolved, merged, withdrawn); state_since and state_by; snoozed_until; rule,
   title, severity; "group" (JSON); count, threshold and window (of the largest window, which is window_start to window_end);
-  first_match and last_match; first_seen and last_seen; findings_total, accounts, regions, max_severity; opened_at,
-  changed_at; historic; suppressed_by (id of the suppression that hid it when it was last measured); actor and reason of the
+  first_match and last_match; first_seen and last_seen; findings_total, accounts, regions, types, max_severity;
+  opened_at, changed_at; historic; suppressed_by (id of the suppression that hid it when it was last measured); actor and reason of the
   last event; sql (the evidence); revision. The ids of the findings are in alert_log, spread over its events.
 */
 SELECT
@@ -22,7 +22,7 @@ SELECT
         WHEN state = 'snoozed' AND until > now() THEN until
     END AS snoozed_until,
     rule, title, severity, "group", count, threshold, "window", window_start, window_end,
-    first_match, last_match, first_seen, last_seen, findings_total, accounts, regions, max_severity,
+    first_match, last_match, first_seen, last_seen, findings_total, accounts, regions, types, max_severity,
     opened_at, changed_at, historic, suppressed_by, actor, reason, sql, revision
 FROM (
     SELECT
@@ -53,6 +53,7 @@ FROM (
         last_value(findings_total ORDER BY seq) FILTER (WHERE measured) AS findings_total,
         last_value(accounts ORDER BY seq) FILTER (WHERE measured) AS accounts,
         last_value(regions ORDER BY seq) FILTER (WHERE measured) AS regions,
+        last_value(types ORDER BY seq) FILTER (WHERE measured) AS types,
         last_value(max_severity ORDER BY seq) FILTER (WHERE measured) AS max_severity,
         min(at) AS opened_at,
         last_value(at ORDER BY seq) AS changed_at,

@@ -39,6 +39,7 @@ fn main() {
                 account_id: account,
                 region: ["eu-west-1", "us-east-1"][(n / 2 % 2) as usize],
                 finding_id: &ids[(n / 2) as usize],
+                finding_type: None,
                 severity: Label::of((mixed % 10) as f64),
                 number: None,
                 step: 0,

@@ -187,6 +187,7 @@ mod tests {
             account_id: "",
             region: "",
             finding_id: "",
+            finding_type: None,
             severity: None,
         });
         let terms = crate::Terms {

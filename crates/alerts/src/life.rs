@@ -123,6 +123,8 @@ pub struct AlertEvent {
     pub accounts: Vec<String>,
     /// Regions of the contributing findings, all of them.
     pub regions: Vec<String>,
+    /// Types of the contributing findings, all of them; empty where the rule's SELECT has no `type`.
+    pub types: Vec<String>,
     /// The highest label among the contributing rows.
     pub max_severity: Option<Label>,
     /// The SQL that returns the contributing rows.
@@ -219,6 +221,8 @@ pub struct Alert {
     pub accounts: Vec<String>,
     /// Regions of the contributing findings, sorted.
     pub regions: Vec<String>,
+    /// Types of the contributing findings, sorted.
+    pub types: Vec<String>,
     /// The highest label among the contributing rows.
     pub max_severity: Option<Label>,
     /// The SQL that returns the contributing rows.
@@ -362,6 +366,7 @@ impl Alert {
             findings_total: self.findings_total,
             accounts: self.accounts.clone(),
             regions: self.regions.clone(),
+            types: self.types.clone(),
             max_severity: self.max_severity,
             sql: self.sql.clone(),
             historic: self.historic,

@@ -28,6 +28,8 @@ pub struct Observation<'a> {
     pub region: &'a str,
     /// GuardDuty's id of the finding.
     pub finding_id: &'a str,
+    /// The finding's type, where the SELECT has it.
+    pub finding_type: Option<&'a str>,
     /// The label of this version's severity number.
     pub severity: Option<Label>,
 }
@@ -45,10 +47,13 @@ pub struct Observations {
     pub(crate) values: Vec<Box<str>>,
     /// Accounts and Regions.
     pub(crate) words: Vec<Box<str>>,
+    /// Types of findings.
+    pub(crate) types: Vec<Box<str>>,
     finding_index: HashMap<u128, u32, BuildHasherDefault<KeyHasher>>,
     version_index: HashMap<u128, u32, BuildHasherDefault<KeyHasher>>,
     value_index: HashMap<Box<str>, u32>,
     word_index: HashMap<Box<str>, u32>,
+    type_index: HashMap<Box<str>, u32>,
 }
 
 /// A row, its parts as places in the lists of [`Observations`].
@@ -61,7 +66,12 @@ pub(crate) struct Row {
     pub(crate) value: u32,
     pub(crate) severity: Option<Label>,
     pub(crate) step: u8,
+    /// [`NO_TYPE`] where there is none, and for types beyond 65,535.
+    pub(crate) finding_type: u16,
 }
+
+/// The place of a type that is null.
+pub(crate) const NO_TYPE: u16 = u16::MAX;
 
 /// The place of a value that is null.
 pub(crate) const NO_VALUE: u32 = u32::MAX;
@@ -120,6 +130,8 @@ impl Observations {
             None => NO_VALUE,
             Some(value) => place(&mut self.value_index, &mut self.values, value),
         };
+        let place_of = |word| place(&mut self.type_index, &mut self.types, word);
+        let finding_type = row.finding_type.map(place_of);
         self.rows.push(Row {
             time: row.event_time,
             finding,
@@ -127,6 +139,7 @@ impl Observations {
             value,
             severity: row.severity,
             step: row.step,
+            finding_type: finding_type.map_or(NO_TYPE, |place| place.min(u32::from(NO_TYPE)) as u16),
         });
     }
 
@@ -153,10 +166,12 @@ impl Observations {
         self.numbers.clear();
         self.values.clear();
         self.words.clear();
+        self.types.clear();
         self.finding_index.clear();
         self.version_index.clear();
         self.value_index.clear();
         self.word_index.clear();
+        self.type_index.clear();
     }
 }
 

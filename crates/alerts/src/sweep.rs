@@ -160,6 +160,8 @@ pub struct Episode {
     pub accounts: Vec<String>,
     /// Regions of the contributing findings, sorted.
     pub regions: Vec<String>,
+    /// Types of the contributing rows, sorted.
+    pub types: Vec<String>,
     /// The highest label among the contributing rows.
     pub max_severity: Option<Label>,
     /// The union of the matches' windows as ranges `(after, through]`, in order, apart from each other. At most

@@ -211,6 +211,7 @@ struct Columns<'a> {
     step: &'a Text,
     severity: &'a arrow::array::Float64Array,
     severity_label: &'a Text,
+    finding_type: &'a Text,
 }
 
 impl<'a> Columns<'a> {
@@ -238,6 +239,7 @@ impl<'a> Columns<'a> {
             step: text(first + 8)?,
             severity: batch.column(first + 9).as_primitive::<Float64Type>(),
             severity_label: text(first + 10)?,
+            finding_type: text(first + 11)?,
         })
     }
 
@@ -272,6 +274,7 @@ impl<'a> Columns<'a> {
             account_id,
             region,
             finding_id,
+            finding_type: value(self.finding_type, row),
             severity: severity.or_else(word),
         }
     }

@@ -67,6 +67,7 @@ fn opened(gap: &GapRow, now: i64, findings_version: i64, max_age: i64) -> AlertE
         findings_total: 0,
         accounts: part(4).into_iter().collect(),
         regions: part(3).into_iter().collect(),
+        types: Vec::new(),
         max_severity: None,
         sql: gap_sql(&group),
         historic: gap.detected_at < now.saturating_sub(max_age),

@@ -265,6 +265,7 @@ fn alert_log() -> SchemaRef {
         ("told_severity", Utf8, true),
         ("until", timestamp(), true),
         ("suppressed_by", Utf8, true),
+        ("types", text_list(), true),
     ])
 }
 

@@ -137,6 +137,7 @@ pub(super) fn first(event: AlertEvent) -> Alert {
         findings_total: event.findings_total,
         accounts: event.accounts,
         regions: event.regions,
+        types: event.types,
         max_severity: event.max_severity,
         sql: event.sql,
         historic: event.historic,

@@ -39,6 +39,7 @@ impl Serialize for Alert {
         json.serialize_entry("findings_total", &self.findings_total)?;
         json.serialize_entry("accounts", &self.accounts)?;
         json.serialize_entry("regions", &self.regions)?;
+        json.serialize_entry("types", &self.types)?;
         json.serialize_entry("sql", &self.sql)?;
         json.end()
     }

@@ -335,6 +335,7 @@ impl Describe<'_> {
             findings_total: whole(episode.findings_total),
             accounts: episode.accounts.clone(),
             regions: episode.regions.clone(),
+            types: episode.types.clone(),
             max_severity: episode.max_severity,
             sql: evidence_sql(self.rule, self.group, episode, self.look.now),
             historic: episode.last_match < self.look.now.saturating_sub(self.look.max_age),
@@ -429,6 +430,7 @@ fn differences(alert: &Alert, episode: &Episode) -> Option<String> {
     let complete = episode.findings_total <= MAX_FINDINGS as u64;
     let others = alert.accounts != episode.accounts
         || alert.regions != episode.regions
+        || alert.types != episode.types
         || (complete && set(&alert.findings) != set(&episode.findings));
     if words.is_empty() && (was != is || others) {
         words.push(

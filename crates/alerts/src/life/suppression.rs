@@ -2,7 +2,6 @@
 //! like any other and does not ring.
 
 mod file;
-mod pattern;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +10,7 @@ use std::fmt;
 use finding::Label;
 
 use crate::{Alert, Mistake, Rule};
-use pattern::Pattern;
+use crate::glob::Glob;
 
 /// One entry of a suppression file.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +20,7 @@ pub struct Suppression {
     /// The file it is in, as given to [`Suppression::parse`].
     pub file: String,
     /// Ids of rules, with `*` for any characters. Empty for all rules.
-    rules: Vec<Pattern>,
+    rules: Vec<Glob>,
     /// What an alert must be like: all of them must hold.
     conditions: Vec<Condition>,
     /// Who answers for it.
@@ -39,7 +38,7 @@ pub struct Suppression {
 struct Condition {
     field: String,
     /// One of them must fit.
-    patterns: Vec<Pattern>,
+    patterns: Vec<Glob>,
 }
 
 /// All that is wrong with a suppression file. Never empty.
@@ -134,8 +133,8 @@ impl Suppression {
 
     /// What it is about, in one line: `rules burst_*; remote_ip 203.0.113.0/24`.
     pub fn scope(&self) -> String {
-        let words = |patterns: &[Pattern]| {
-            let words: Vec<&str> = patterns.iter().map(Pattern::as_str).collect();
+        let words = |patterns: &[Glob]| {
+            let words: Vec<&str> = patterns.iter().map(Glob::as_str).collect();
             words.join(", ")
         };
         let rules = match &self.rules[..] {

@@ -29,6 +29,12 @@ impl Seen {
         format!("eu-{}", self.finding % 2)
     }
 
+    /// Versions of a finding may differ in it, and one in four has none.
+    pub(crate) fn finding_type(&self) -> Option<String> {
+        let kind = (self.finding ^ self.version) % 4;
+        (kind < 3).then(|| format!("Recon:EC2/{kind}"))
+    }
+
     pub(crate) fn id(&self) -> String {
         format!("{:02x}", self.finding.reverse_bits())
     }
@@ -46,6 +52,7 @@ pub(crate) fn observations(rows: &[Seen]) -> Observations {
             account_id: &row.account(),
             region: &row.region(),
             finding_id: &row.id(),
+            finding_type: row.finding_type().as_deref(),
             severity: row.severity,
             number: row.number,
             step: row.step,
@@ -356,6 +363,12 @@ fn episode(
         findings: findings.into_iter().map(|(_, id)| id).collect(),
         accounts: words(Seen::account),
         regions: words(Seen::region),
+        types: contributing
+            .iter()
+            .filter_map(|row| row.finding_type())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         max_severity: contributing.iter().filter_map(|row| row.severity).max(),
         spans: Vec::new(),
         spans_exact: true,

@@ -6,7 +6,7 @@ use finding::Label;
 
 use super::Episode;
 use crate::MAX_FINDINGS;
-use crate::observation::{NO_VALUE, Observations, Row};
+use crate::observation::{NO_TYPE, NO_VALUE, Observations, Row};
 
 /// The matches of the episode that is going on.
 pub(super) struct Run {
@@ -84,6 +84,7 @@ pub(super) struct Tally<'a> {
     seen_findings: Vec<u32>,
     seen_accounts: Vec<u32>,
     seen_regions: Vec<u32>,
+    seen_types: Vec<u32>,
     seen_values: Vec<u32>,
 }
 
@@ -97,6 +98,7 @@ impl<'a> Tally<'a> {
             seen_findings: vec![0; rows.findings.len()],
             seen_accounts: vec![0; rows.words.len()],
             seen_regions: vec![0; rows.words.len()],
+            seen_types: vec![0; rows.types.len()],
             seen_values: Vec::new(),
         }
     }
@@ -114,7 +116,7 @@ impl<'a> Tally<'a> {
     pub(super) fn close(&mut self, run: Run, window: i64) -> Episode {
         let values = self.values(&run.rows);
         let mut findings: Vec<(i64, u32)> = Vec::new();
-        let (mut accounts, mut regions) = (Vec::new(), Vec::new());
+        let (mut accounts, mut regions, mut types) = (Vec::new(), Vec::new(), Vec::new());
         let mut max_severity: Option<Label> = None;
         let (mut first_seen, mut last_seen) = (None, run.first_match);
         for at in run.rows.iter().cloned().flatten() {
@@ -125,6 +127,10 @@ impl<'a> Tally<'a> {
             first_seen.get_or_insert(row.time);
             last_seen = row.time;
             max_severity = max_severity.max(row.severity);
+            let finding_type = u32::from(row.finding_type);
+            if row.finding_type != NO_TYPE && first(&mut self.seen_types, finding_type, self.episode) {
+                types.push(finding_type);
+            }
             let known = &self.rows.findings[row.finding as usize];
             // Rows of a query need not be of a finding.
             let named = !known.id.is_empty() || !self.rows.words[known.account as usize].is_empty();
@@ -163,6 +169,7 @@ impl<'a> Tally<'a> {
             findings_total,
             accounts: sorted(accounts, &self.rows.words),
             regions: sorted(regions, &self.rows.words),
+            types: sorted(types, &self.rows.types),
             max_severity,
             spans: run.spans,
             spans_exact: run.spans_exact && few,

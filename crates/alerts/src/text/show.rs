@@ -53,6 +53,7 @@ impl fmt::Display for Shown<'_> {
             "regions",
             alert.regions.iter().map(|region| clean(region, 64)),
         )?;
+        list(f, "types", alert.types.iter().map(|name| clean(name, 128)))?;
         for (column, values) in self.top {
             writeln!(f, "top {}", clean(column, 64))?;
             for (value, rows) in values {

@@ -118,6 +118,7 @@ pub(crate) fn alert() -> Alert {
         findings_total: 12,
         accounts: vec!["111122223333".to_owned(), "444455556666".to_owned()],
         regions: vec!["eu-west-1".to_owned()],
+        types: vec!["Recon:EC2/Portscan".into()],
         max_severity: Some(Label::Critical),
         sql: "SELECT 1".to_owned(),
         historic: false,

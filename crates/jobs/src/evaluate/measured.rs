@@ -87,6 +87,7 @@ pub(super) fn measured(frame: DataFrame, rule: &Rule) -> Result<DataFrame, DataF
     });
     columns.push(or_null("severity", DataType::Float64).alias("severity"));
     columns.push(or_null("severity_label", DataType::Utf8).alias("severity_label"));
+    columns.push(or_null("type", DataType::Utf8).alias("type"));
     frame.select(columns)
 }
 

@@ -51,6 +51,7 @@ fn opened(id: usize, chance: &mut Chance) -> AlertEvent {
         findings_total: 1,
         accounts: vec!["1".into()],
         regions: vec!["r".into()],
+        types: vec![],
         max_severity: None,
         sql: "q".into(),
         historic: chance.below(2) == 0,

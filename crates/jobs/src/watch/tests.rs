@@ -27,6 +27,7 @@ fn fired(group: &[(&str, &str)]) -> Fired {
         account_id: "1",
         region: "eu-west-1",
         finding_id: "f",
+        finding_type: None,
         severity: None,
         number: None,
         step: 0,

@@ -80,6 +80,7 @@ pub(crate) fn to_batch(events: &[AlertEvent]) -> Result<RecordBatch, LakeError> 
             ),
             times(events.iter().map(|e| e.until)),
             texts(events.iter().map(|e| e.suppressed_by.as_deref())),
+            lists(events, |e| &e.types),
         ],
     )
 }
@@ -141,6 +142,10 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<AlertEvent>, String>
             findings_total: number("findings_total"),
             accounts: list("accounts"),
             regions: list("regions"),
+            types: match is_there("types") {
+                true => list("types"),
+                false => Vec::new(),
+            },
             max_severity: Label::from_word(&text("max_severity")),
             sql: text("sql"),
             historic: column("historic").as_boolean().value(row),
@@ -250,6 +255,7 @@ mod tests {
             findings_total: 2,
             accounts: vec!["111122223333".into()],
             regions: vec![],
+            types: vec!["Recon:EC2/Portscan".into()],
             max_severity: None,
             sql: "SELECT 1".into(),
             historic: true,

@@ -3,7 +3,7 @@
 use finding::Label;
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 
-use super::pattern::Pattern;
+use crate::glob::Glob;
 use super::{Condition, Suppression, SuppressionError};
 use crate::rule::yaml::{Fields, Yaml, did_you_mean, one_line, spot};
 use crate::time::instant;
@@ -257,7 +257,7 @@ impl Reader<'_> {
     }
 
     /// The patterns of a field that holds texts; none where it is not there.
-    fn patterns_of(&mut self, entry: &Entry, field: &str) -> Option<Vec<Pattern>> {
+    fn patterns_of(&mut self, entry: &Entry, field: &str) -> Option<Vec<Glob>> {
         match entry.get(field) {
             Some((at, value)) => self.patterns(field, at, value, false),
             None => Some(Vec::new()),
@@ -271,7 +271,7 @@ impl Reader<'_> {
         at: Place,
         value: &Yaml,
         labels: bool,
-    ) -> Option<Vec<Pattern>> {
+    ) -> Option<Vec<Glob>> {
         let one = [(at, value)];
         let many: Vec<(Place, &Yaml)>;
         let values = match value {
@@ -293,13 +293,13 @@ impl Reader<'_> {
                 continue;
             };
             let pattern = match Label::from_word(&text) {
-                Some(label) if labels => Pattern::parse(&label.as_str().to_lowercase()),
+                Some(label) if labels => Glob::parse(&label.as_str().to_lowercase()),
                 None if labels => {
                     let words = ["informational", "low", "medium", "high", "critical"];
                     let hint = did_you_mean(&text.to_lowercase(), &words);
                     Err(format!("`{}` is no severity{hint}", clean(&text, 40)))
                 }
-                _ => Pattern::parse(&text),
+                _ => Glob::parse(&text),
             };
             match pattern {
                 Ok(pattern) => patterns.push(pattern),

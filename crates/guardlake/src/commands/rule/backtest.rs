@@ -94,7 +94,7 @@ fn find(library: &Library, name: &str) -> Result<RuleFile, Failure> {
     )))
 }
 
-const ROW: [&str; 9] = [
+const ROW: [&str; 10] = [
     "rule",
     "group",
     "first_match",
@@ -104,6 +104,7 @@ const ROW: [&str; 9] = [
     "findings",
     "accounts",
     "regions",
+    "types",
 ];
 
 /// One object an alert.
@@ -123,6 +124,7 @@ fn rows(rule: &Rule, told: &Backtest) -> Vec<Value> {
             "findings": episode.findings_total,
             "accounts": episode.accounts,
             "regions": episode.regions,
+            "types": episode.types,
         })
     };
     told.alerts.iter().map(row).collect()

@@ -4,15 +4,15 @@ use std::net::IpAddr;
 
 /// One pattern as written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pattern {
+pub(crate) struct Glob {
     text: String,
     /// Address and prefix length, where the text is a network.
     network: Option<(IpAddr, u32)>,
 }
 
-impl Pattern {
+impl Glob {
     /// The error is a clause that can follow the field's name.
-    pub(super) fn parse(text: &str) -> Result<Pattern, String> {
+    pub(crate) fn parse(text: &str) -> Result<Glob, String> {
         let shown = crate::clean(text, 60);
         if text.chars().all(|c| c == '*') {
             return Err(format!("`{shown}` fits everything; leave the line out"));
@@ -38,18 +38,18 @@ impl Pattern {
                 "`{shown}` has address bits beyond its length; is it the address or the network that is meant?"
             ));
         }
-        Ok(Pattern {
+        Ok(Glob {
             text: text.to_owned(),
             network,
         })
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Addresses are compared as addresses where the pattern is a network, all else as text, upper and lower case apart.
-    pub(super) fn fits(&self, value: &str) -> bool {
+    pub(crate) fn fits(&self, value: &str) -> bool {
         match self.network {
             Some((network, length)) => value.parse::<IpAddr>().is_ok_and(|address| {
                 let address = if network.is_ipv4() {
@@ -106,11 +106,11 @@ fn glob(pattern: &str, value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Pattern;
+    use super::Glob;
 
     #[track_caller]
     fn check(pattern: &str, fits: &[&str], not: &[&str]) {
-        let pattern = Pattern::parse(pattern).unwrap();
+        let pattern = Glob::parse(pattern).unwrap();
         for value in fits {
             assert!(pattern.fits(value), "{pattern:?} {value}");
         }
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn patterns_that_are_none() {
-        let refused = |text: &str| Pattern::parse(text).unwrap_err();
+        let refused = |text: &str| Glob::parse(text).unwrap_err();
         assert_eq!(refused("*"), "`*` fits everything; leave the line out");
         assert_eq!(
             refused("10.0.0.0/33"),
