@@ -8,7 +8,7 @@
 //!
 //! The flow: [`Rule::parse`] reads the file; [`sweep`] turns one group's observations into episodes; [`plan`] compares them
 //! with the alerts that exist and says what to log, [`ring()`] who hears of it, [`decide`] what people may do; [`fold`] turns the log back into alerts; [`evidence_sql`] says how to
-//! see the rows again; [`terminal`] tells a person.
+//! see the rows again; [`terminal`] tells a person. A [`Pattern`] says of any JSON event whether a route is about it.
 //!
 //! Footnotes: episodes are a function of the rows and the rule alone. The ids of alerts and the events in the log also
 //! depend on when somebody looked.
@@ -22,6 +22,7 @@ mod sweep;
 mod evidence;
 mod life;
 mod notice;
+mod pattern;
 
 mod text;
 mod time;
@@ -33,6 +34,7 @@ pub use life::{
 };
 pub use notice::{AccountNotes, Item, Notice, RuleNotes, TopValues};
 pub use observation::{Observation, Observations};
+pub use pattern::{Pattern, PatternError, PatternMistake};
 pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, RuleError, Step};
 pub use sweep::{Episode, Measure, StepTerms, Terms, Unit, sweep, sweep_from};
 pub use text::{Shown, clean, terminal};
