@@ -20,9 +20,12 @@ mod observation;
 mod sweep;
 
 mod evidence;
+mod glob;
 mod life;
 mod notice;
+pub mod outbox;
 mod pattern;
+mod route;
 
 mod text;
 mod time;
@@ -35,6 +38,7 @@ pub use life::{
 pub use notice::{AccountNotes, Item, Notice, RuleNotes, TopValues};
 pub use observation::{Observation, Observations};
 pub use pattern::{Pattern, PatternError, PatternMistake};
+pub use route::{RouteError, Routed, Routes, Stop, event};
 pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, RuleError, Step};
 pub use sweep::{Episode, Measure, StepTerms, Terms, Unit, sweep, sweep_from};
 pub use text::{Shown, clean, terminal};

@@ -139,7 +139,8 @@ impl Observations {
             value,
             severity: row.severity,
             step: row.step,
-            finding_type: finding_type.map_or(NO_TYPE, |place| place.min(u32::from(NO_TYPE)) as u16),
+            finding_type: finding_type
+                .map_or(NO_TYPE, |place| place.min(u32::from(NO_TYPE)) as u16),
         });
     }
 

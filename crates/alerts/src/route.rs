@@ -146,26 +146,22 @@ impl Matcher {
     fn fits(&self, routed: &Routed<'_>) -> bool {
         let alert = routed.alert;
         let notes = routed.accounts;
-        let any = |globs: &[Glob], words: &mut dyn Iterator<Item = &str>| {
-            globs.is_empty() || words.any(|word| globs.iter().any(|glob| glob.fits(word)))
-        };
         let names = notes.iter().filter_map(|account| account.name.as_deref());
         let accounts = alert.accounts.iter().map(String::as_str);
         (self.severity.as_ref()).is_none_or(|labels| labels.contains(&alert.severity))
-            && any(&self.rule, &mut std::iter::once(alert.rule.as_str()))
-            && any(&self.tag, &mut routed.tags.iter().map(String::as_str))
-            && any(&self.account, &mut accounts.chain(names))
-            && any(&self.ou, &mut notes.iter().filter_map(|n| n.ou.as_deref()))
-            && any(
-                &self.owner,
-                &mut notes.iter().filter_map(|n| n.owner.as_deref()),
-            )
-            && any(&self.region, &mut alert.regions.iter().map(String::as_str))
-            && any(
-                &self.finding_type,
-                &mut alert.types.iter().map(String::as_str),
-            )
+            && any(&self.rule, std::iter::once(alert.rule.as_str()))
+            && any(&self.tag, routed.tags.iter().map(String::as_str))
+            && any(&self.account, accounts.chain(names))
+            && any(&self.ou, notes.iter().filter_map(|n| n.ou.as_deref()))
+            && any(&self.owner, notes.iter().filter_map(|n| n.owner.as_deref()))
+            && any(&self.region, alert.regions.iter().map(String::as_str))
+            && any(&self.finding_type, alert.types.iter().map(String::as_str))
     }
+}
+
+/// Whether one of the words fits one of the patterns, or there are no patterns.
+fn any<'a>(globs: &[Glob], mut words: impl Iterator<Item = &'a str>) -> bool {
+    globs.is_empty() || words.any(|word| globs.iter().any(|glob| glob.fits(word)))
 }
 
 impl Stop {

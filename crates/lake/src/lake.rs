@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::log::{Change, Outcome, TableLog};
 use crate::tables::alert_log;
 use crate::upkeep::CHECKPOINT_EVERY;
-use crate::writer::{Writer, WriterOptions, rows_txn};
+use crate::writer::{Writer, WriterOptions};
 use crate::{
     AccountRow, LakeError, Location, SourceRow, Surroundings, Table, data_file, read, tables,
 };
@@ -276,16 +276,6 @@ impl Lake {
                 version: planned_on,
             });
         }
-        let mut log = self.log(Table::AlertLog).await?;
-        let rows_id = rows_txn(&log.state().table_id);
-        if log
-            .state()
-            .txns
-            .get(&rows_id)
-            .is_some_and(|version| *version > planned_on)
-        {
-            return Ok(AlertCommit::Conflict);
-        }
         let findings = self.table_id(Table::Findings).await?;
         let mut change = Change {
             info: serde_json::json!({ "alert_events": events.len() }),
@@ -299,23 +289,12 @@ impl Lake {
                 [(position, e.findings_version), (last, mark(&e.revision))]
             })
             .collect();
-        change.txns.push((rows_id, log.state().version + 1));
-        if !events.is_empty() {
-            let file = data_file::single(
-                Table::AlertLog,
-                &alert_log::to_batch(events)?,
-                self.surroundings(),
-            )?;
-            file.store(log.store(), log.uri()).await?;
-            change.adds.push(file.add);
-        }
-        match log.commit(change).await? {
-            Outcome::Committed(version, _) => {
-                self.after_commit(Table::AlertLog, version);
-                Ok(AlertCommit::Committed { version })
-            }
-            Outcome::Overtaken(_) => Ok(AlertCommit::Conflict),
-        }
+        let rows = match events {
+            [] => None,
+            events => Some(alert_log::to_batch(events)?),
+        };
+        self.append_after(Table::AlertLog, planned_on, rows, change)
+            .await
     }
 
     /// The present version of the alert log.
@@ -341,7 +320,7 @@ impl Lake {
         Ok(rules.iter().map(version).collect())
     }
 
-    async fn table_id(&self, table: Table) -> Result<String, LakeError> {
+    pub(crate) async fn table_id(&self, table: Table) -> Result<String, LakeError> {
         let delta = self.reader(table).await?;
         let snapshot = delta
             .snapshot()

@@ -7,6 +7,7 @@ pub mod schema;
 
 mod added;
 mod data_file;
+mod deliveries;
 mod encoder;
 mod error;
 mod gaps;

@@ -19,17 +19,20 @@ pub enum Table {
     Accounts,
     /// What a stream may have dropped before it was read.
     Gaps,
+    /// Append-only: what is owed to whom, and every attempt to tell.
+    Deliveries,
 }
 
 impl Table {
     /// All tables, in the order in which they are made.
-    pub const ALL: [Table; 6] = [
+    pub const ALL: [Table; 7] = [
         Table::Findings,
         Table::Rejects,
         Table::Sources,
         Table::AlertLog,
         Table::Accounts,
         Table::Gaps,
+        Table::Deliveries,
     ];
 
     /// The folder and SQL name.
@@ -41,6 +44,7 @@ impl Table {
             Table::AlertLog => "alert_log",
             Table::Accounts => "accounts",
             Table::Gaps => "gaps",
+            Table::Deliveries => "deliveries",
         }
     }
 
@@ -53,6 +57,7 @@ impl Table {
             Table::AlertLog => alert_log(),
             Table::Accounts => accounts(),
             Table::Gaps => gaps(),
+            Table::Deliveries => deliveries(),
         }
     }
 
@@ -89,6 +94,7 @@ impl Table {
             Table::AlertLog => &["alert_id", "rule", "at"],
             Table::Accounts => &["account_id", "valid_from"],
             Table::Gaps => &["source", "shard_id", "detected_at"],
+            Table::Deliveries => &["delivery_id", "channel", "at"],
         }
     }
 }
@@ -280,5 +286,25 @@ fn accounts() -> SchemaRef {
         ("tags", Utf8, true),
         ("valid_from", timestamp(), false),
         ("valid_to", timestamp(), true),
+    ])
+}
+
+fn deliveries() -> SchemaRef {
+    use DataType::{Int64, Utf8};
+    columns(&[
+        ("delivery_id", Utf8, false),
+        ("step", Utf8, false),
+        ("at", timestamp(), false),
+        ("route", Utf8, false),
+        ("channel", Utf8, false),
+        ("thread", Utf8, false),
+        ("group", Utf8, false),
+        ("events", text_list(), false),
+        ("attempt", Int64, false),
+        ("due", timestamp(), true),
+        ("reason", Utf8, false),
+        ("reference", Utf8, true),
+        ("detail", Utf8, true),
+        ("worker", Utf8, false),
     ])
 }

@@ -1,6 +1,7 @@
 //! The small tables as rows: rejects and sources. Each row type is turned into columns and back here.
 
 pub(crate) mod alert_log;
+pub(crate) mod deliveries;
 
 use std::sync::Arc;
 

@@ -9,8 +9,8 @@ use std::fmt;
 
 use finding::Label;
 
-use crate::{Alert, Mistake, Rule};
 use crate::glob::Glob;
+use crate::{Alert, Mistake, Rule};
 
 /// One entry of a suppression file.
 #[derive(Debug, Clone, PartialEq)]

@@ -49,7 +49,9 @@ fn episodes(rule: &Rule, rows: &[(i64, u8)]) -> Vec<Episode> {
             account_id: &format!("{:012}", finding % 3),
             region: "eu-west-1",
             finding_id: &format!("f{finding}"),
-            finding_type: Some(["Recon:EC2/Portscan", "Impact:EC2/PortSweep"][usize::from(finding % 2)]),
+            finding_type: Some(
+                ["Recon:EC2/Portscan", "Impact:EC2/PortSweep"][usize::from(finding % 2)],
+            ),
             severity: Label::of(f64::from(finding % 10)),
             number: None,
             step: 0,

@@ -151,7 +151,13 @@ impl Reader<'_> {
         })
     }
 
-    fn below(&mut self, path: &str, value: Option<&Value>, stop: &Stop, depth: usize) -> Vec<Route> {
+    fn below(
+        &mut self,
+        path: &str,
+        value: Option<&Value>,
+        stop: &Stop,
+        depth: usize,
+    ) -> Vec<Route> {
         match value {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(_)) if depth == DEEPEST => self

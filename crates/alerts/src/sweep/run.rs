@@ -128,7 +128,9 @@ impl<'a> Tally<'a> {
             last_seen = row.time;
             max_severity = max_severity.max(row.severity);
             let finding_type = u32::from(row.finding_type);
-            if row.finding_type != NO_TYPE && first(&mut self.seen_types, finding_type, self.episode) {
+            if row.finding_type != NO_TYPE
+                && first(&mut self.seen_types, finding_type, self.episode)
+            {
                 types.push(finding_type);
             }
             let known = &self.rows.findings[row.finding as usize];

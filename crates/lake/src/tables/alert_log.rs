@@ -182,7 +182,7 @@ fn before_bells(event: &mut AlertEvent) {
     });
 }
 
-fn lists(events: &[AlertEvent], of: fn(&AlertEvent) -> &Vec<String>) -> ArrayRef {
+pub(super) fn lists<T>(events: &[T], of: fn(&T) -> &Vec<String>) -> ArrayRef {
     let mut builder = ListBuilder::new(StringBuilder::new()).with_field(list_item());
     for event in events {
         of(event)
@@ -194,14 +194,14 @@ fn lists(events: &[AlertEvent], of: fn(&AlertEvent) -> &Vec<String>) -> ArrayRef
 }
 
 /// A JSON object whose keys keep the order of the rule's `group_by`.
-fn group_text(group: &Group) -> String {
+pub(super) fn group_text(group: &Group) -> String {
     let pairs = group
         .iter()
         .map(|(name, value)| format!("{}:{}", serde_json::json!(name), serde_json::json!(value)));
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
 }
 
-fn group_from(text: &str) -> Result<Group, serde_json::Error> {
+pub(super) fn group_from(text: &str) -> Result<Group, serde_json::Error> {
     struct InOrder;
     impl<'de> Visitor<'de> for InOrder {
         type Value = Group;

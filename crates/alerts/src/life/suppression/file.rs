@@ -3,8 +3,8 @@
 use finding::Label;
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 
-use crate::glob::Glob;
 use super::{Condition, Suppression, SuppressionError};
+use crate::glob::Glob;
 use crate::rule::yaml::{Fields, Yaml, did_you_mean, one_line, spot};
 use crate::time::instant;
 use crate::{Mistake, clean};
