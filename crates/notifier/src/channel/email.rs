@@ -77,6 +77,10 @@ pub(crate) struct Email {
 impl Settings for Config {
     fn check(&self) -> Result<(), String> {
         self.mailboxes()?;
+        let word = |name: &String| name.bytes().all(|b| b.is_ascii_graphic()) && !name.is_empty();
+        if !self.hello.as_ref().is_none_or(word) || !word(&self.host) {
+            return Err("host: `host` and `hello` must be names of machines".to_owned());
+        }
         let local = ["localhost", "127.0.0.1", "::1"].contains(&self.host.as_str());
         match (&self.user, &self.password) {
             (None, None) => Ok(()),
