@@ -10,6 +10,8 @@ pub(crate) mod pagerduty;
 pub(crate) mod slack;
 pub(crate) mod stdout;
 pub(crate) mod teams;
+#[cfg(test)]
+mod tests;
 pub(crate) mod webhook;
 
 pub use http::{Clock, Lookup, lookup};

@@ -192,7 +192,7 @@ fn check_slack(notice: &Notice) {
             bold.matches('*').count() <= 2 && !bold.contains(['~', '`']),
             "{text:?}"
         );
-        assert!(!text.contains(":fire:"), "{text:?}");
+        assert!(!bold.contains(":fire:"), "{text:?}");
     }
 }
 
