@@ -353,11 +353,11 @@ fn check_email(notice: &Notice) {
     ];
     for part in page.split('<').skip(1) {
         let tag = part.split('>').next().unwrap();
-        let fits = |known: &&str| {
-            tag == *known
-                || ((known.ends_with(' ') || known.ends_with("lang")) && tag.starts_with(*known))
+        let fits = |known: &str| {
+            tag == known
+                || ((known.ends_with(' ') || known.ends_with("lang")) && tag.starts_with(known))
         };
-        assert!(known.iter().any(|known| fits(&known)), "{tag:?}");
+        assert!(known.iter().any(|known| fits(known)), "{tag:?}");
         let no_event = !tag.contains(" on") && !tag.contains("src");
         assert!(no_event, "{tag:?}");
     }
