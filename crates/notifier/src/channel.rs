@@ -1,4 +1,20 @@
-//! What every channel can do.
+//! What every channel can do, and the channels.
+
+pub(crate) mod http;
+
+pub(crate) mod alertmanager;
+pub(crate) mod email;
+pub(crate) mod file;
+pub(crate) mod jira;
+pub(crate) mod pagerduty;
+pub(crate) mod slack;
+pub(crate) mod stdout;
+pub(crate) mod teams;
+#[cfg(test)]
+mod tests;
+pub(crate) mod webhook;
+
+pub use http::{Clock, Lookup, lookup};
 
 use std::time::Duration;
 
