@@ -18,7 +18,7 @@ use finding::Label;
 
 pub use act::{Action, Decision, decide, find, operator};
 pub use extent::Extent;
-pub use fold::{fold, fold_onto};
+pub use fold::{fold, fold_onto, followed};
 pub use plan::{Look, alert_id, plan};
 pub use ring::{Bell, quiet, ring};
 pub use suppression::{Suppression, SuppressionError};

@@ -62,6 +62,12 @@ pub(crate) enum Command {
     /// Evaluate rules, and look at alerts
     #[command(subcommand)]
     Alert(Alert),
+    /// Who is told of alerts, and what is owed
+    #[command(subcommand)]
+    Notify(Notify),
+    /// What accounts are called, and who answers for them
+    #[command(subcommand)]
+    Accounts(Accounts),
     /// Look after the lake
     #[command(subcommand)]
     Lake(Lake),
@@ -92,7 +98,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) share: bool,
     /// What this process does
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Ingest, Role::Alerts])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Ingest, Role::Alerts, Role::Notify])]
     pub(crate) roles: Vec<Role>,
     /// Folder whose rules are used instead of the built-in ones
     #[arg(long, value_name = "DIR")]
@@ -106,8 +112,10 @@ pub(crate) struct Run {
 pub(crate) enum Role {
     /// Carry records from the stream into the lake.
     Ingest,
-    /// Evaluate rules after each commit and ring on standard output.
+    /// Evaluate rules after each commit, and ring on standard output where no file says who is told.
     Alerts,
+    /// Tell people, as the file of channels and routes says; without one there is nothing to do.
+    Notify,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -231,6 +239,59 @@ pub(crate) struct Backtest {
     pub(crate) sweep: Option<String>,
     #[command(flatten)]
     pub(crate) rules: RuleFolder,
+}
+
+/// `guardlake notify`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Notify {
+    /// Read the file of channels and routes, and list them; nothing is connected to
+    Check {
+        #[command(flatten)]
+        file: NotifyFile,
+    },
+    /// Which routes an alert takes, and what its channels would send; nothing is sent
+    Test {
+        /// The alert, or the start of its id [default: the latest]
+        #[arg(value_name = "ALERT")]
+        id: Option<String>,
+        #[command(flatten)]
+        file: NotifyFile,
+        #[command(flatten)]
+        rules: RuleFolder,
+    },
+    /// Owe again what was given up; `run` or `alert run` tells it
+    Replay {
+        /// Only this channel
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        #[command(flatten)]
+        file: NotifyFile,
+    },
+    /// What is owed by channel, and what was given up
+    Owed,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct NotifyFile {
+    /// File of channels and routes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// `guardlake accounts`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Accounts {
+    /// Read names, organizational units, owners and tags from a CSV or YAML file, with history
+    Import {
+        /// .csv with a header, or .yaml with a list
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The file has some accounts only: keep those that it does not name
+        #[arg(long)]
+        part: bool,
+    },
+    /// List the accounts that are known
+    List,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,9 +1,11 @@
 //! One file a command.
 
+mod accounts;
 mod alert;
 mod demo;
 mod ingest;
 mod lake;
+mod notify;
 mod repl;
 mod rule;
 mod run;
@@ -34,6 +36,8 @@ pub(crate) async fn run(args: Args, settings: Settings) -> Result<ExitCode, Fail
         Command::Trend(trend) => trend::run(trend, &settings, format).await,
         Command::Rule(rule) => rule::run(rule, &settings, args.format).await,
         Command::Alert(alert) => alert::run(alert, &settings, format).await,
+        Command::Notify(notify) => notify::run(notify, &settings, format).await,
+        Command::Accounts(accounts) => accounts::run(accounts, &settings, format).await,
         Command::Lake(lake) => lake::run(lake, &settings, format).await,
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) rules: FolderSettings,
     /// Suppression files: what is known to be harmless, who says so, and until when.
     pub(crate) suppressions: FolderSettings,
+    /// Who is told of alerts.
+    pub(crate) notify: NotifySettings,
     /// Metrics for Prometheus.
     pub(crate) metrics: MetricsSettings,
     /// What is logged on standard error.
@@ -77,6 +79,14 @@ pub(crate) struct FolderSettings {
     pub(crate) dir: Option<PathBuf>,
 }
 
+/// `notify:`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NotifySettings {
+    /// The file of channels and routes. Without it alerts are told on standard output.
+    pub(crate) file: Option<PathBuf>,
+}
+
 /// `metrics:`
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -97,7 +107,7 @@ pub(crate) struct LogSettings {
 type Set = fn(&mut Settings, String) -> Result<(), String>;
 
 /// Every key that can be set, with how it is set from text.
-const KEYS: [(&str, Set); 16] = [
+const KEYS: [(&str, Set); 17] = [
     ("lake.uri", |s, v| set(&mut s.lake.uri, v)),
     ("lake.retention", |s, v| set(&mut s.lake.retention, v)),
     ("stream.name", |s, v| set(&mut s.stream.name, v)),
@@ -113,6 +123,7 @@ const KEYS: [(&str, Set); 16] = [
     ("sql.dir", |s, v| set(&mut s.sql.dir, v)),
     ("rules.dir", |s, v| set(&mut s.rules.dir, v)),
     ("suppressions.dir", |s, v| set(&mut s.suppressions.dir, v)),
+    ("notify.file", |s, v| set(&mut s.notify.file, v)),
     ("log.level", |s, v| set(&mut s.log.level, v)),
 ];
 

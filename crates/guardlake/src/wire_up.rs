@@ -20,6 +20,15 @@ pub(crate) fn now() -> i64 {
         .map_or(0, |time| time.as_micros() as i64)
 }
 
+/// The same as the system has it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "handed to those who need a clock"
+)]
+pub(crate) fn system_time() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
 /// Logs go to standard error; control characters are escaped by the formatter.
 pub(crate) fn log(settings: &Settings) {
     let level = settings.log.level.as_deref().unwrap_or("warn");

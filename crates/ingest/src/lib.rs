@@ -5,6 +5,8 @@
 //! [`Progress`] can be watched meanwhile.
 
 mod bytes_in;
+
+pub mod accounts;
 mod consumer;
 mod error;
 pub mod kinesis;

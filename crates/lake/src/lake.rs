@@ -197,6 +197,21 @@ impl Lake {
             .await
     }
 
+    /// What is known of accounts, the latest row of each, sorted by account. One whose row has a `valid_to` is no longer there.
+    pub async fn accounts(&self) -> Result<Vec<AccountRow>, LakeError> {
+        let rows = self.rows(Table::Accounts).await?;
+        let mut latest: std::collections::BTreeMap<String, AccountRow> = Default::default();
+        for row in rows.iter().flat_map(tables::accounts_from) {
+            match latest.get(&row.account_id) {
+                Some(known) if known.valid_from > row.valid_from => {}
+                _ => {
+                    latest.insert(row.account_id.clone(), row);
+                }
+            }
+        }
+        Ok(latest.into_values().collect())
+    }
+
     /// Adds what is known of accounts.
     pub async fn append_accounts(&self, rows: &[AccountRow]) -> Result<(), LakeError> {
         if rows.is_empty() {

@@ -161,6 +161,36 @@ pub fn accounts_batch(rows: &[AccountRow]) -> Result<RecordBatch, LakeError> {
     )
 }
 
+pub(crate) fn accounts_from(batch: &RecordBatch) -> Vec<AccountRow> {
+    let text = |index: usize, row: usize| {
+        let column = batch.column(index).as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).to_owned())
+    };
+    let time = |index: usize, row: usize| {
+        let column = batch
+            .column(index)
+            .as_primitive::<TimestampMicrosecondType>();
+        column.is_valid(row).then(|| column.value(row))
+    };
+    let tags = |row: usize| -> Vec<(String, String)> {
+        let json = text(5, row).unwrap_or_default();
+        let map: std::collections::BTreeMap<String, String> =
+            serde_json::from_str(&json).unwrap_or_default();
+        map.into_iter().collect()
+    };
+    let account = |row: usize| AccountRow {
+        account_id: text(0, row).unwrap_or_default(),
+        name: text(1, row),
+        ou: text(2, row),
+        owner: text(3, row),
+        email: text(4, row),
+        tags: tags(row),
+        valid_from: time(6, row).unwrap_or_default(),
+        valid_to: time(7, row),
+    };
+    (0..batch.num_rows()).map(account).collect()
+}
+
 pub(crate) fn gaps_batch(rows: &[GapRow]) -> Result<RecordBatch, LakeError> {
     let after = |row: &GapRow| {
         let number = row.after.as_ref()?.sequence_number.as_ref()?;

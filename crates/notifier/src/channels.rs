@@ -4,7 +4,7 @@
 
 #[cfg(test)]
 mod tests;
-mod tree;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -126,23 +126,28 @@ impl Channels {
     /// Reads a YAML mapping of a channel's name to its settings: `oncall: {kind: slack, ...}`. Connects to nothing, reads no secret. All
     /// mistakes are told, each with its line and the channel's name.
     pub fn parse(yaml: &str) -> Result<Channels, ChannelsError> {
+        match tree::read(yaml) {
+            Err(mistake) => Err(ChannelsError {
+                mistakes: vec![mistake],
+            }),
+            Ok(entries) => Channels::of(entries),
+        }
+    }
+
+    /// Of the entries of that mapping.
+    pub(crate) fn of(entries: Vec<(String, Place, Tree)>) -> Result<Channels, ChannelsError> {
         let mut mistakes = Vec::new();
         let mut named = Vec::new();
-        match tree::read(yaml) {
-            Err(mistake) => mistakes.push(mistake),
-            Ok(entries) => {
-                for (name, at, entry) in entries {
-                    match one(&name, &entry) {
-                        Ok((kind, settings)) => named.push(Named {
-                            name,
-                            at,
-                            kind,
-                            settings,
-                        }),
-                        Err((inside, what)) => {
-                            mistakes.push(mistake(inside.unwrap_or(at), &name, &what));
-                        }
-                    }
+        for (name, at, entry) in entries {
+            match one(&name, &entry) {
+                Ok((kind, settings)) => named.push(Named {
+                    name,
+                    at,
+                    kind,
+                    settings,
+                }),
+                Err((inside, what)) => {
+                    mistakes.push(mistake(inside.unwrap_or(at), &name, &what));
                 }
             }
         }

@@ -6,18 +6,23 @@
 //! The words that people read are [`alerts::Words`], the same for all channels; machines get a JSON document. Secrets are read from
 //! where [`SecretAt`] says, and no error, receipt or preview holds one.
 
+mod bell;
 mod channel;
 mod channels;
 mod document;
+mod file;
 #[cfg(test)]
 mod hostile;
+mod mute;
 mod secret;
 mod severity;
 #[cfg(test)]
 mod testing;
 
+pub use bell::{Evidence, Notifier, NotifierOptions, Report, rule_notes};
 pub use channel::{Channel, Clock, Failed, Lookup, Receipt, Takes, lookup};
 pub use channels::{Channels, ChannelsError, Outside};
+pub use file::{Setup, SetupError};
 pub use secret::{SecretAt, read_secret};
 pub use severity::Severity;
 

@@ -146,3 +146,14 @@ pub(super) fn first(event: AlertEvent) -> Alert {
         findings_version: event.findings_version,
     }
 }
+
+/// The alert as one more event leaves it; `before` is what the log before it added up to.
+pub fn followed(before: Option<&Alert>, event: AlertEvent) -> Alert {
+    match before.cloned() {
+        None => first(event),
+        Some(mut alert) => {
+            apply(&mut alert, event);
+            alert
+        }
+    }
+}

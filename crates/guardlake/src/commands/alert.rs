@@ -13,7 +13,7 @@ use finding::Label;
 use jobs::{Evaluator, Library, Limits, Session, rules};
 use serde_json::{Value, json};
 
-use super::{library, suppressions as read_suppressions};
+use super::{library, notify, suppressions as read_suppressions};
 use crate::args::{Alert, Format, Suppressed};
 use crate::failure::{Failure, note};
 use crate::settings::{Settings, micros};
@@ -36,14 +36,29 @@ pub(crate) async fn run(
             let library = library(settings, rules.rules.as_deref())?;
             let suppressions = read_suppressions(settings, &suppressions)?;
             let lake = wire_up::lake(settings).await?;
+            // Before anything is evaluated: a first notifier begins with what comes after it.
+            let mut told = match notify::setup(settings, None)? {
+                Some(setup) => Some(notify::notifier(&lake, setup, &library, true).await?),
+                None => None,
+            };
             let rung = evaluate(
                 &mut Evaluator::new(lake.clone(), max_age),
                 &lake,
                 &library,
                 &suppressions,
+                told.is_none(),
             )
             .await?;
-            ring(&rung)?;
+            match &mut told {
+                None => ring(&rung)?,
+                Some(notifier) => {
+                    let report = notify::flush(notifier).await?;
+                    note(&format!(
+                        "{} deliveries came through, {} failed attempts, {} given up",
+                        report.sent, report.failed, report.dead
+                    ));
+                }
+            }
             Ok(ExitCode::SUCCESS)
         }
         Alert::List {
@@ -88,12 +103,14 @@ pub(crate) fn enabled_rules(library: &Library) -> Result<Vec<Rule>, Failure> {
     }
 }
 
-/// Brings the alert log up to the lake's present version, by an evaluator made for `lake`; returns the alerts to ring for.
+/// Brings the alert log up to the lake's present version, by an evaluator made for `lake`; returns the alerts to ring for, which is
+/// done on standard output if `rings_here`, also when a rule fails.
 pub(crate) async fn evaluate(
     evaluator: &mut Evaluator,
     lake: &lake::Lake,
     library: &Library,
     suppressions: &[Suppression],
+    rings_here: bool,
 ) -> Result<Vec<Found>, Failure> {
     let rules = enabled_rules(library)?;
     let session = Session::open(lake, library, &Limits::default()).await?;
@@ -131,7 +148,9 @@ pub(crate) async fn evaluate(
     let alerts: Vec<Found> = alerts.into_iter().map(|alert| alert.at(now)).collect();
     if let Some((_, why)) = report.failed.first() {
         // The bells of the other rules are logged as rung.
-        ring(&alerts)?;
+        if rings_here {
+            ring(&alerts)?;
+        }
         return Err(Failure::query(why.clone()));
     }
     Ok(alerts)

@@ -206,7 +206,7 @@ async fn go_on(
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(Duration::from_secs(15)) => {}
         }
-        alert::ring(&alert::evaluate(&mut evaluator, lake, library, &[]).await?)?;
+        alert::ring(&alert::evaluate(&mut evaluator, lake, library, &[], true).await?)?;
     }
     Ok(())
 }

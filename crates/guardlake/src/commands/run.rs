@@ -10,10 +10,11 @@ use alerts::Suppression;
 use futures::FutureExt;
 use ingest::{ConsumerOptions, consume};
 use lake::Lake;
+use notifier::Notifier;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{alert, library, suppressions};
+use super::{alert, library, notify, suppressions};
 use crate::args::{Role, Run};
 use crate::failure::{Failure, note};
 use crate::settings::Settings;
@@ -23,6 +24,10 @@ use crate::{metrics, wire_up};
 const BETWEEN_EVALUATIONS: Duration = Duration::from_secs(10);
 /// How long at most until time alone is seen to have changed an alert.
 const WITHOUT_FINDINGS: Duration = Duration::from_secs(60);
+/// Between looks at the alert log, when nothing is being sent.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// How long sends under way are waited for at the end; what has not ended by then is sent again by the next run.
+const LAST_SENDS: Duration = Duration::from_secs(20);
 /// Alerts whose last match is older do not ring.
 const MAX_AGE: i64 = 86_400_000_000;
 
@@ -39,10 +44,27 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     alert::enabled_rules(&library)?;
     let suppressions = suppressions(settings, &args.suppressions)?;
     let lake = wire_up::lake_to_fill(settings).await?;
+    let setup = notify::setup(settings, None)?;
+    let rings_here = setup.is_none();
+    let notifier = match setup {
+        Some(setup) if args.roles.contains(&Role::Notify) => {
+            Some(notify::notifier(&lake, setup, &library, false).await?)
+        }
+        _ => None,
+    };
     let stop = stop_on_signals()?;
+    let telling = async {
+        match notifier {
+            Some(notifier) => tell(notifier, &stop).await,
+            None => {
+                stop.cancelled().await;
+                Ok(())
+            }
+        }
+    };
     let ringing = async {
         if args.roles.contains(&Role::Alerts) {
-            ring_for_new_findings(&lake, &library, &suppressions, &stop).await
+            ring_for_new_findings(&lake, &library, &suppressions, rings_here, &stop).await
         } else {
             stop.cancelled().await;
             Ok(())
@@ -62,8 +84,12 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
         stop.cancel();
         outcome
     };
-    let (read, rung) = tokio::join!(reading.map(end_both), ringing.map(end_both));
-    read.and(rung)?;
+    let (read, rung, told) = tokio::join!(
+        reading.map(end_both),
+        ringing.map(end_both),
+        telling.map(end_both)
+    );
+    read.and(rung).and(told)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,6 +115,7 @@ async fn ring_for_new_findings(
     lake: &Lake,
     library: &jobs::Library,
     suppressions: &[Suppression],
+    rings_here: bool,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let mut evaluator = jobs::Evaluator::new(lake.clone(), MAX_AGE);
@@ -102,7 +129,12 @@ async fn ring_for_new_findings(
         // Quiet resolves and snoozes end without findings.
         if evaluated != Some(version) || looked.elapsed() >= WITHOUT_FINDINGS {
             looked = tokio::time::Instant::now();
-            alert::ring(&alert::evaluate(&mut evaluator, lake, library, suppressions).await?)?;
+            let evaluated =
+                alert::evaluate(&mut evaluator, lake, library, suppressions, rings_here);
+            let rung = evaluated.await?;
+            if rings_here {
+                alert::ring(&rung)?;
+            }
             evaluated = Some(version);
         }
         tokio::select! {
@@ -110,6 +142,20 @@ async fn ring_for_new_findings(
             () = tokio::time::sleep(BETWEEN_EVALUATIONS) => {}
         }
     }
+}
+
+/// Tells people until it is stopped; what is under way then is waited for.
+async fn tell(mut notifier: Notifier, stop: &CancellationToken) -> Result<(), Failure> {
+    loop {
+        notifier.tick(wire_up::now()).await?;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = notifier.wait(BETWEEN_LOOKS) => {}
+        }
+    }
+    notifier.tick(wire_up::now()).await?;
+    notifier.drain(LAST_SENDS, wire_up::now).await?;
+    Ok(())
 }
 
 /// SIGTERM and Ctrl-C end the work in order: what is held is committed first.

@@ -8,18 +8,18 @@ use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
 /// Line and column, both from 1.
-pub(super) type Place = (usize, usize);
+pub(crate) type Place = (usize, usize);
 
 /// A value with the places of the keys in it.
 #[derive(Debug)]
-pub(super) enum Tree {
+pub(crate) enum Tree {
     Leaf(Value),
     List(Vec<Spanned<Tree>>),
     Map(Vec<(Spanned<String>, Spanned<Tree>)>),
 }
 
 /// The entries of a mapping, or nothing of an empty text.
-pub(super) fn read(yaml: &str) -> Result<Vec<(String, Place, Tree)>, Mistake> {
+pub(crate) fn read(yaml: &str) -> Result<Vec<(String, Place, Tree)>, Mistake> {
     let yaml = yaml.strip_prefix('\u{feff}').unwrap_or(yaml);
     let options = serde_saphyr::options! {
         strict_booleans: true,
@@ -41,17 +41,11 @@ pub(super) fn read(yaml: &str) -> Result<Vec<(String, Place, Tree)>, Mistake> {
             message: clean(message, 300).into_owned(),
         }
     })?;
-    match tree {
-        Tree::Map(entries) => Ok((entries.into_iter())
-            .map(|(key, value)| (key.value, place(&key.referenced), value.value))
-            .collect()),
-        Tree::Leaf(Value::Null) => Ok(Vec::new()),
-        _ => Err(Mistake {
-            line: 1,
-            column: 1,
-            message: "channels: must be lines of `name: {kind: ...}`".to_owned(),
-        }),
-    }
+    tree.entries().ok_or_else(|| Mistake {
+        line: 1,
+        column: 1,
+        message: "must be lines of `name: ...`".to_owned(),
+    })
 }
 
 fn place(location: &Location) -> Place {
@@ -59,8 +53,21 @@ fn place(location: &Location) -> Place {
 }
 
 impl Tree {
+    /// The entries of a mapping, none of nothing; `None` of anything else.
+    pub(crate) fn entries(self) -> Option<Vec<(String, Place, Tree)>> {
+        match self {
+            Tree::Map(entries) => Some(
+                (entries.into_iter())
+                    .map(|(key, value)| (key.value, place(&key.referenced), value.value))
+                    .collect(),
+            ),
+            Tree::Leaf(Value::Null) => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
     /// Without the places.
-    pub(super) fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         match self {
             Tree::Leaf(value) => value.clone(),
             Tree::List(items) => items.iter().map(|item| item.value.value()).collect(),
@@ -71,7 +78,7 @@ impl Tree {
     }
 
     /// Where the last of these keys and indices is that exists.
-    pub(super) fn find(&self, path: &[String]) -> Option<Place> {
+    pub(crate) fn find(&self, path: &[String]) -> Option<Place> {
         let (key, rest) = path.split_first()?;
         match self {
             Tree::Map(entries) => {
