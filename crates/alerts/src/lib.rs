@@ -26,6 +26,7 @@ mod pattern;
 
 mod text;
 mod time;
+mod wording;
 
 pub use evidence::{evidence_sql, gap_sql};
 pub use life::{
@@ -39,6 +40,10 @@ pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, Rul
 pub use sweep::{Episode, Measure, StepTerms, Terms, Unit, sweep, sweep_from};
 pub use text::{Shown, clean, terminal};
 pub use time::{instant, rfc3339};
+pub use wording::{Fact, Phase, Shape, Words, phase, prose, tame};
+
+/// How bad something is; rules and findings share the words.
+pub use finding::Label;
 
 /// How many finding ids an episode, an alert and a log event name; the total and the evidence SQL stand for the rest.
 pub const MAX_FINDINGS: usize = 1_000;
