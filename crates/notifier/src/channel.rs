@@ -1,4 +1,9 @@
-//! What every channel can do.
+//! What every channel can do, and the channels.
+
+mod aws;
+pub mod eventbridge;
+pub mod ses;
+pub mod sns;
 
 use std::time::Duration;
 
