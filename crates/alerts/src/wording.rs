@@ -84,29 +84,35 @@ pub struct Words {
 impl Words {
     /// The words of a notice.
     pub fn of(notice: &Notice) -> Words {
-        let level = notice.items.iter().map(|item| item.alert.severity).max();
+        let items = &notice.items;
+        if let [item] = &items[..] {
+            return Words::of_item(notice, item);
+        }
+        let level = items.iter().map(|item| item.alert.severity).max();
         let level = level.unwrap_or(Label::Informational);
-        let phase = notice.items.iter().map(|item| phase(item.event)).min();
+        let phase = items.iter().map(|item| phase(item.event)).min();
         let phase = phase.unwrap_or(Phase::Over);
-        match &notice.items[..] {
-            [item] => Words {
-                level,
-                phase,
-                headline: item_headline(item),
-                sentence: sentence::of_item(item),
-                facts: facts::of_item(notice, item),
-                lines: Vec::new(),
-                more: 0,
-            },
-            items => Words {
-                level,
-                phase,
-                headline: group_headline(notice, level, phase),
-                sentence: sentence::of_group(notice),
-                facts: facts::of_group(notice),
-                lines: items.iter().take(LINES).map(line).collect(),
-                more: items.len().saturating_sub(LINES),
-            },
+        Words {
+            level,
+            phase,
+            headline: group_headline(notice, level, phase),
+            sentence: sentence::of_group(notice),
+            facts: facts::of_group(notice),
+            lines: items.iter().take(LINES).map(line).collect(),
+            more: items.len().saturating_sub(LINES),
+        }
+    }
+
+    /// The words of one alert of a notice, as if it were told alone.
+    pub fn of_item(notice: &Notice, item: &Item) -> Words {
+        Words {
+            level: item.alert.severity,
+            phase: phase(item.event),
+            headline: item_headline(item),
+            sentence: sentence::of_item(item),
+            facts: facts::of_item(notice, item),
+            lines: Vec::new(),
+            more: 0,
         }
     }
 }
@@ -165,7 +171,7 @@ fn group_headline(notice: &Notice, level: Label, phase: Phase) -> String {
     )
 }
 
-/// The titles among the items with how many of each, the most frequent first.
+/// The titles among the items with how many of each: that of the worst, then the most frequent.
 fn titles(items: &[Item]) -> String {
     let mut titles: Vec<(&str, usize)> = Vec::new();
     for item in items {
@@ -177,7 +183,9 @@ fn titles(items: &[Item]) -> String {
             None => titles.push((&item.alert.title, 1)),
         }
     }
-    titles.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    if let Some(others) = titles.get_mut(1..) {
+        others.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    }
     let rest = titles.len().saturating_sub(TITLES);
     let mut words: Vec<String> = (titles.iter().take(TITLES))
         .map(|(title, times)| match times {

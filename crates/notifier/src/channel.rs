@@ -1,9 +1,23 @@
 //! What every channel can do, and the channels.
 
+pub(crate) mod http;
+
 mod aws;
+
+pub(crate) mod alertmanager;
+pub(crate) mod email;
 pub mod eventbridge;
+pub(crate) mod file;
+pub(crate) mod jira;
+pub(crate) mod pagerduty;
 pub mod ses;
+pub(crate) mod slack;
 pub mod sns;
+pub(crate) mod stdout;
+pub(crate) mod teams;
+pub(crate) mod webhook;
+
+pub use http::{Clock, Lookup, lookup};
 
 use std::time::Duration;
 

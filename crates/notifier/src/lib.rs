@@ -1,11 +1,25 @@
 //! Delivers what is due over its channels and records receipts.
 //!
 //! A [`Notice`](alerts::Notice) says what to tell; a [`Channel`] tells it to one receiver, once. Finding text is hostile; each
-//! channel says what it does about it.
+//! channel says what it does about it. [`Channels`] reads the settings of channels and builds them.
+//!
+//! The words that people read are [`alerts::Words`], the same for all channels; machines get a JSON document. Secrets are read from
+//! where [`SecretAt`] says, and no error, receipt or preview holds one.
 
 mod channel;
+mod channels;
+mod document;
+#[cfg(test)]
+mod hostile;
+mod secret;
+mod severity;
+#[cfg(test)]
+mod testing;
 
-pub use channel::{Channel, Failed, Receipt, Takes};
+pub use channel::{Channel, Clock, Failed, Lookup, Receipt, Takes, eventbridge, lookup, ses, sns};
+pub use channels::{Channels, ChannelsError, Outside};
+pub use secret::{SecretAt, read_secret, whole};
+pub use severity::Severity;
 
 use alerts::Alert;
 

@@ -23,7 +23,7 @@ pub(super) fn of_item(notice: &Notice, item: &Item) -> Vec<Fact> {
     facts.short("First seen", Some(time(alert.first_seen)));
     facts.short("Last seen", Some(time(alert.last_seen)));
     facts.short(
-        "Findings are up to",
+        "Worst finding",
         alert.max_severity.map(|label| label.as_str().to_owned()),
     );
     facts.short(
@@ -39,15 +39,15 @@ pub(super) fn of_item(notice: &Notice, item: &Item) -> Vec<Fact> {
     );
     for top in item.top.iter().take(COLUMNS) {
         let values: Vec<String> = (top.values.iter().take(VALUES))
-            .map(|(value, rows)| format!("{} ({rows})", tame(value, VALUE)))
+            .map(|(value, rows)| format!("{rows} × {}", tame(value, VALUE)))
             .collect();
         let name = format!("Most frequent {}", tame(&top.column, 60));
         facts.long(&name, (!values.is_empty()).then(|| values.join(", ")));
     }
-    facts.trusted("What it looks for", &rule.description, 600);
     if let Some(runbook) = &rule.runbook {
         facts.link("Runbook", runbook);
     }
+    facts.trusted("What it looks for", &rule.description, 600);
     for harmless in rule.false_positives.iter().take(5) {
         facts.trusted("It may also be", harmless, 300);
     }
@@ -165,9 +165,12 @@ fn named(words: &[String], total: i64, most: usize) -> Option<String> {
     }
 }
 
-/// SQL that is safe to show as it must be run: nothing in it would be changed by taming, and no code block ends in it.
+/// SQL that is safe to show as it must be run: nothing in it would be changed by taming, no code block ends in it, and no receiver that
+/// fills in templates finds one.
 fn plain_sql(sql: &str) -> Option<String> {
-    let dull = |line: &str| tame(line, SQL) == line && !line.contains('`');
+    let dull = |line: &str| {
+        tame(line, SQL) == line && !line.contains(['`', '{', '}']) && !line.contains("[~")
+    };
     let fits = !sql.is_empty() && sql.len() <= SQL && sql.split('\n').all(dull);
     fits.then(|| sql.to_owned())
 }

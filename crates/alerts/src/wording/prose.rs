@@ -34,10 +34,6 @@ pub fn prose(words: &Words) -> String {
                     let _ = writeln!(out, "    {line}");
                 }
             }
-            // A break would end what a mail program makes clickable.
-            Shape::Link => {
-                let _ = writeln!(out, "{} {}", name.trim_end().to_owned() + ":", fact.value);
-            }
             _ if name.chars().count() > INDENT => {
                 wrap(&mut out, &format!("{}: ", fact.name), &fact.value, INDENT)
             }

@@ -28,17 +28,17 @@ pub(super) fn of_group(notice: &Notice) -> String {
         (count(&[Event::Opened]), "opened"),
         (count(&[Event::Escalated, Event::Grew]), "got worse"),
         (count(&[Event::Reopened]), "came back"),
-        (count(&[Event::Acknowledged, Event::Snoozed]), "taken"),
+        (
+            count(&[Event::Acknowledged, Event::Snoozed]),
+            "acknowledged or snoozed",
+        ),
         (count(&[Event::Resolved]), "resolved"),
         (
             count(&[Event::Merged, Event::Withdrawn]),
             "withdrawn or merged",
         ),
     ];
-    let told: Vec<String> = (told.iter())
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+    let told: Vec<(usize, &str)> = told.into_iter().filter(|(count, _)| *count > 0).collect();
     let first = items.iter().map(|item| item.alert.first_seen).min();
     let last = items.iter().map(|item| item.alert.last_seen).max();
     let findings: i64 = (items.iter())
@@ -50,13 +50,24 @@ pub(super) fn of_group(notice: &Notice) -> String {
     accounts.sort_unstable();
     accounts.dedup();
     let seen = between(first.unwrap_or(notice.at), last.unwrap_or(notice.at));
-    format!(
-        "{}: {}. They rest on {} in {}, seen {seen}.",
-        counted(items.len() as i64, "alert"),
-        told.join(", "),
+    let (findings, accounts) = (
         counted(findings, "finding"),
         counted(accounts.len() as i64, "account"),
-    )
+    );
+    let alerts = counted(items.len() as i64, "alert");
+    match &told[..] {
+        [(_, word)] => {
+            format!("{alerts} {word}, resting on {findings} in {accounts}, seen {seen}.")
+        }
+        told => {
+            let told: Vec<String> = told
+                .iter()
+                .map(|(count, word)| format!("{count} {word}"))
+                .collect();
+            let told = told.join(", ");
+            format!("{alerts}: {told}. They rest on {findings} in {accounts}, seen {seen}.")
+        }
+    }
 }
 
 /// What was found, when and where.
@@ -89,15 +100,15 @@ fn why(item: &Item) -> Option<String> {
         Event::Opened => "Why you hear of it".to_owned(),
         Event::Grew => "It grew".to_owned(),
         Event::Escalated => "It got worse".to_owned(),
-        Event::Reopened if by_a_person => format!("{who} reopened it at {at}"),
+        Event::Reopened if by_a_person => format!("Reopened by {who} at {at}"),
         Event::Reopened => "It is back".to_owned(),
-        Event::Acknowledged => format!("{who} acknowledged this at {at}"),
+        Event::Acknowledged => format!("Acknowledged by {who} at {at}"),
         Event::Snoozed => match alert.snoozed_until {
-            Some(until) => format!("{who} snoozed this until {}", time(until)),
-            None => format!("{who} snoozed this at {at}"),
+            Some(until) => format!("Snoozed by {who} until {}", time(until)),
+            None => format!("Snoozed by {who} at {at}"),
         },
-        Event::Resolved if by_a_person => format!("{who} resolved this at {at}"),
-        Event::Resolved => format!("This was resolved at {at}"),
+        Event::Resolved if by_a_person => format!("Resolved by {who} at {at}"),
+        Event::Resolved => format!("Resolved at {at}"),
         Event::Merged => "This goes on in another alert".to_owned(),
         Event::Withdrawn => "The findings no longer support this".to_owned(),
     };

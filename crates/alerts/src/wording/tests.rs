@@ -76,14 +76,14 @@ fn an_alert_opens_grows_and_ends() {
     check(
         resolved,
         &format!("[RESOLVED] {SUBJECT}"),
-        &format!("ann resolved this at 2026-11-21 11:00:00 UTC: scanner of our own. {FOUND}"),
+        &format!("Resolved by ann at 2026-11-21 11:00:00 UTC: scanner of our own. {FOUND}"),
     );
     let mut quiet = item(Event::Resolved);
     quiet.alert.reason = "quiet for 1h".to_owned();
     check(
         quiet,
         &format!("[RESOLVED] {SUBJECT}"),
-        &format!("This was resolved at 2026-11-21 11:00:00 UTC: quiet for 1h. {FOUND}"),
+        &format!("Resolved at 2026-11-21 11:00:00 UTC: quiet for 1h. {FOUND}"),
     );
 }
 
@@ -119,7 +119,7 @@ fn a_group_has_a_line_for_each_of_the_first_and_says_how_many_more() {
     );
     assert_eq!(
         words.sentence,
-        "200 alerts: 200 opened. They rest on 2400 findings in 200 accounts, seen between 2026-11-21 09:51:12 and 10:00:00 UTC."
+        "200 alerts opened, resting on 2400 findings in 200 accounts, seen between 2026-11-21 09:51:12 and 10:00:00 UTC."
     );
     assert_eq!((words.lines.len(), words.more), (15, 185));
     assert!(prose(&words).contains("  and 185 more\n"));
@@ -170,7 +170,7 @@ fn facts_name_what_was_found_and_say_what_they_leave_out() {
     let (findings, _) = fact(told.clone(), "Findings").unwrap();
     assert_eq!(findings, "70000: f0, f1, f2, f3, f4 and 69995 more");
     let (top, _) = fact(told, "Most frequent api").unwrap();
-    assert_eq!(top, "v0 (9), v1 (8), v2 (7), v3 (6), v4 (5)");
+    assert_eq!(top, "9 × v0, 8 × v1, 7 × v2, 6 × v3, 5 × v4");
 }
 
 #[test]

@@ -1,16 +1,18 @@
 //! What the channels over AWS share: one attempt a delivery, and what an error means.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::error::Error;
 use std::time::Duration;
 
 use alerts::{Item, Notice, clean};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sns::config::http::HttpResponse;
 use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+use tokio::sync::OnceCell;
 
 use super::Failed;
 
@@ -26,6 +28,51 @@ pub(super) struct Call<'a> {
     pub(super) action: &'static str,
     /// On what.
     pub(super) on: &'a str,
+}
+
+/// A client, made at the first delivery and not when settings are read: where credentials and Region come from (environment, files, the
+/// machine's or the container's service) is found out by asking there.
+pub(super) struct Lazy<C> {
+    made: OnceCell<C>,
+}
+
+impl<C> Lazy<C> {
+    pub(super) fn later() -> Lazy<C> {
+        Lazy {
+            made: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn now(client: C) -> Lazy<C> {
+        Lazy {
+            made: OnceCell::new_with(Some(client)),
+        }
+    }
+
+    /// The client. `region` is what the settings say, if they say it.
+    pub(super) async fn get(
+        &self,
+        call: Call<'_>,
+        region: Option<&Region>,
+        make: fn(&SdkConfig) -> C,
+    ) -> Result<&C, Failed> {
+        let load = async || {
+            let mut loader = aws_config::defaults(BehaviorVersion::latest());
+            if let Some(region) = region {
+                loader = loader.region(region.clone());
+            }
+            let config = loader.load().await;
+            match config.region() {
+                Some(_) => Ok(make(&config)),
+                // The machine's service may just have been slow.
+                None => {
+                    let why = "no Region is known; set AWS_REGION, or name the Region in the channel's settings";
+                    Err(for_now(call, why, None))
+                }
+            }
+        };
+        self.made.get_or_try_init(load).await
+    }
 }
 
 /// When to try again is decided by whoever delivers, not within the SDK.

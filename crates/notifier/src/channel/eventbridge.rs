@@ -19,9 +19,10 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::aws::{Call, TIMEOUT, arn, failed, one_attempt, only, refused};
+use super::aws::{Call, Lazy, TIMEOUT, arn, failed, one_attempt, only, refused};
 use super::{Channel, Failed, Receipt, Takes};
-use crate::document::{line, within};
+use crate::channels::{Outside, Settings};
+use crate::document::{line, pretty, within};
 
 /// What rules find our events by.
 const SOURCE: &str = "guardlake";
@@ -42,13 +43,21 @@ pub struct Config {
 pub struct EventBridge {
     bus: String,
     region: Option<Region>,
-    client: Client,
+    client: Lazy<Client>,
     timeout: Duration,
 }
 
 impl EventBridge {
     /// A bus, reached by a client with whatever credentials. The error says what is wrong with the settings.
     pub fn new(config: &Config, client: Client) -> Result<EventBridge, String> {
+        EventBridge::over(config, Lazy::now(client), TIMEOUT)
+    }
+
+    fn over(
+        config: &Config,
+        client: Lazy<Client>,
+        timeout: Duration,
+    ) -> Result<EventBridge, String> {
         let bus = config.bus.as_deref().unwrap_or("default");
         let name_fits = |name: &str| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
@@ -67,7 +76,7 @@ impl EventBridge {
             bus: bus.to_owned(),
             region,
             client,
-            timeout: TIMEOUT,
+            timeout,
         })
     }
 
@@ -76,6 +85,20 @@ impl EventBridge {
             action: "events:PutEvents",
             on: &self.bus,
         }
+    }
+}
+
+impl Settings for Config {
+    fn check(&self) -> Result<(), String> {
+        EventBridge::over(self, Lazy::later(), TIMEOUT).map(drop)
+    }
+
+    fn build(&self, outside: &Outside<'_>) -> Result<Box<dyn Channel>, String> {
+        Ok(Box::new(EventBridge::over(
+            self,
+            Lazy::later(),
+            outside.timeout,
+        )?))
     }
 }
 
@@ -106,7 +129,7 @@ impl Channel for EventBridge {
         let detail: Value = serde_json::from_str(&render(notice, item)).unwrap_or_default();
         let event =
             serde_json::json!({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail});
-        String::from_utf8_lossy(&line(&event)).into_owned()
+        pretty(&event)
     }
 
     async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
@@ -123,7 +146,9 @@ impl Channel for EventBridge {
             .retry_config(retry)
             .timeout_config(timeout);
         config.set_region(self.region.clone());
-        let put = self.client.put_events().entries(entry);
+        let region = self.region.as_ref();
+        let client = self.client.get(self.call(), region, Client::new).await?;
+        let put = client.put_events().entries(entry);
         let answer = put.customize().config_override(config).send().await;
         let answer = answer.map_err(|error| failed(self.call(), &error))?;
         // All is well by HTTP even where the one entry was refused.

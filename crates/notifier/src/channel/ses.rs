@@ -17,8 +17,9 @@ use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, Me
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::aws::{Call, TIMEOUT, failed, for_good, one_attempt};
+use super::aws::{Call, Lazy, TIMEOUT, failed, for_good, one_attempt};
 use super::{Channel, Failed, Receipt, Takes};
+use crate::channels::{Outside, Settings};
 
 /// Recipients of one message (quotas of SES).
 const RECIPIENTS: usize = 50;
@@ -42,7 +43,7 @@ pub struct Config {
 /// A sender and its recipients.
 pub struct Ses {
     config: Config,
-    client: Client,
+    client: Lazy<Client>,
     timeout: Duration,
 }
 
@@ -59,6 +60,10 @@ struct Mail {
 impl Ses {
     /// A sender, reached by a client with whatever credentials. The error says what is wrong with the settings.
     pub fn new(config: Config, client: Client) -> Result<Ses, String> {
+        Ses::over(config, Lazy::now(client), TIMEOUT)
+    }
+
+    fn over(config: Config, client: Lazy<Client>, timeout: Duration) -> Result<Ses, String> {
         address(&config.from).map_err(|why| format!("from: {why}"))?;
         if config.to.is_empty() || config.to.len() > RECIPIENTS {
             return Err(format!("to: must be 1 to {RECIPIENTS} addresses"));
@@ -79,7 +84,7 @@ impl Ses {
         Ok(Ses {
             config,
             client,
-            timeout: TIMEOUT,
+            timeout,
         })
     }
 
@@ -91,12 +96,14 @@ impl Ses {
     }
 
     /// How SES names a message to the world.
-    fn message_id(&self, id: &str) -> Option<String> {
-        let own = self.client.config().region().map(Region::as_ref);
+    fn message_id(&self, client: &Client, id: &str) -> Option<String> {
+        let own = client.config().region().map(Region::as_ref);
         let host = match self.config.region.as_deref().or(own)? {
             "us-east-1" => "email",
             region => region,
         };
+        // Stand-ins answer with the whole of it.
+        let id = id.split('@').next().unwrap_or_default();
         let named = format!("<{id}@{host}.amazonses.com>");
         is_message_id(&named).then_some(named)
     }
@@ -114,6 +121,17 @@ impl Ses {
             message = message.headers(MessageHeader::builder().name(name).value(value).build()?);
         }
         Ok(message.build())
+    }
+}
+
+impl Settings for Config {
+    fn check(&self) -> Result<(), String> {
+        Ses::over(self.clone(), Lazy::later(), TIMEOUT).map(drop)
+    }
+
+    fn build(&self, outside: &Outside<'_>) -> Result<Box<dyn Channel>, String> {
+        let (config, later) = (self.clone(), Lazy::later());
+        Ok(Box::new(Ses::over(config, later, outside.timeout)?))
     }
 }
 
@@ -231,8 +249,11 @@ impl Channel for Ses {
         let mut config = aws_sdk_sesv2::Config::builder()
             .retry_config(retry)
             .timeout_config(timeout);
-        config.set_region(self.config.region.clone().map(Region::new));
-        let sent = (self.client.send_email())
+        let region = self.config.region.clone().map(Region::new);
+        let client = self.client.get(self.call(), region.as_ref(), Client::new);
+        let client = client.await?;
+        config.set_region(region);
+        let sent = (client.send_email())
             .from_email_address(&self.config.from)
             .destination(to.build())
             .content(EmailContent::builder().simple(message).build())
@@ -242,7 +263,7 @@ impl Channel for Ses {
             .send()
             .await
             .map_err(|error| failed(self.call(), &error))?;
-        let own = sent.message_id().and_then(|id| self.message_id(id));
+        let own = sent.message_id().and_then(|id| self.message_id(client, id));
         let first = before.and_then(first).or(own);
         Ok(Receipt {
             reference: sent.message_id,

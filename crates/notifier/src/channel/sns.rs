@@ -17,8 +17,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::aws::{Call, TIMEOUT, arn, failed, for_good, one_attempt, only};
+use super::aws::{Call, Lazy, TIMEOUT, arn, failed, for_good, one_attempt, only};
 use super::{Channel, Failed, Receipt, Takes};
+use crate::channels::{Outside, Settings};
 use crate::document::{line, within};
 
 /// Message and attributes together, in bytes, unless a topic was given more.
@@ -46,7 +47,7 @@ pub struct Config {
 pub struct Sns {
     topic: String,
     region: Region,
-    client: Client,
+    client: Lazy<Client>,
     timeout: Duration,
 }
 
@@ -65,6 +66,10 @@ struct Publication {
 impl Sns {
     /// A topic, reached by a client with whatever credentials; its Region is the topic's. The error says what is wrong with the settings.
     pub fn new(config: &Config, client: Client) -> Result<Sns, String> {
+        Sns::over(config, Lazy::now(client), TIMEOUT)
+    }
+
+    fn over(config: &Config, client: Lazy<Client>, timeout: Duration) -> Result<Sns, String> {
         let topic = config.topic.as_str();
         let name_fits = |name: &str| {
             let name = name.strip_suffix(".fifo").unwrap_or(name);
@@ -76,7 +81,7 @@ impl Sns {
                 topic: topic.to_owned(),
                 region: Region::new(region.to_owned()),
                 client,
-                timeout: TIMEOUT,
+                timeout,
             }),
             None => Err(
                 "topic: must be a topic's ARN, such as arn:aws:sns:eu-central-1:111122223333:alerts"
@@ -94,6 +99,16 @@ impl Sns {
 
     fn render(&self, notice: &Notice, item: &Item) -> Publication {
         render(notice, item, self.topic.ends_with(".fifo"))
+    }
+}
+
+impl Settings for Config {
+    fn check(&self) -> Result<(), String> {
+        Sns::over(self, Lazy::later(), TIMEOUT).map(drop)
+    }
+
+    fn build(&self, outside: &Outside<'_>) -> Result<Box<dyn Channel>, String> {
+        Ok(Box::new(Sns::over(self, Lazy::later(), outside.timeout)?))
     }
 }
 
@@ -272,7 +287,10 @@ impl Channel for Sns {
     async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
         let item = only(notice)?;
         let sent = self.render(notice, item);
-        let mut publish = (self.client.publish())
+        let client = self
+            .client
+            .get(self.call(), Some(&self.region), Client::new);
+        let mut publish = (client.await?.publish())
             .topic_arn(&self.topic)
             .subject(sent.subject)
             .message_structure("json")

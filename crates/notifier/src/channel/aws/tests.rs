@@ -21,23 +21,23 @@ macro_rules! client {
         )
     };
 }
-pub(in crate::channel) use client;
+pub(crate) use client;
 
-pub(in crate::channel) fn latest() -> BehaviorVersion {
+pub(crate) fn latest() -> BehaviorVersion {
     BehaviorVersion::latest()
 }
 
-pub(in crate::channel) fn home() -> Region {
+pub(crate) fn home() -> Region {
     Region::new("us-west-2")
 }
 
-pub(in crate::channel) fn credentials() -> Credentials {
+pub(crate) fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", "very secret key", None, None, "test")
 }
 
 /// The request is signed for this Region and service.
 #[track_caller]
-pub(in crate::channel) fn assert_signed(seen: &Seen, region: &str, service: &str) {
+pub(crate) fn assert_signed(seen: &Seen, region: &str, service: &str) {
     let signed = seen.header("authorization");
     let scope = format!("/{region}/{service}/aws4_request");
     assert!(
@@ -47,7 +47,7 @@ pub(in crate::channel) fn assert_signed(seen: &Seen, region: &str, service: &str
 }
 
 /// What every channel does with errors, given a channel at an address and an error as the service words it.
-pub(in crate::channel) async fn errors_are_told_apart(
+pub(crate) async fn errors_are_told_apart(
     channel: &dyn Fn(&str) -> Box<dyn Channel>,
     error: &dyn Fn(u16, &'static str) -> Answer,
     permission: &str,
@@ -68,8 +68,18 @@ pub(in crate::channel) async fn errors_are_told_apart(
     }
     failed.push(there.deliver(&notice, None).await.unwrap_err());
     assert_eq!(receiver.seen().len(), failed.len(), "one attempt each");
-    failed.push(channel(&resetting().await).deliver(&notice, None).await.unwrap_err());
-    failed.push(channel("http://127.0.0.1:1").deliver(&notice, None).await.unwrap_err());
+    failed.push(
+        channel(&resetting().await)
+            .deliver(&notice, None)
+            .await
+            .unwrap_err(),
+    );
+    failed.push(
+        channel("http://127.0.0.1:1")
+            .deliver(&notice, None)
+            .await
+            .unwrap_err(),
+    );
     receiver.first(Answer::Hang);
     failed.push(there.deliver(&notice, None).await.unwrap_err());
     for failed in failed {
@@ -88,7 +98,10 @@ pub(in crate::channel) async fn errors_are_told_apart(
             panic!("{code}: {failed:?}");
         };
         assert!(why.contains(code) && why.contains(remedy), "{why}");
-        assert!(!why.contains("very secret key") && !why.contains('\n'), "{why}");
+        assert!(
+            !why.contains("very secret key") && !why.contains('\n'),
+            "{why}"
+        );
     }
     assert!(!format!("{there:?}").contains("very secret key"));
 }
@@ -122,7 +135,12 @@ fn what_passes_and_what_does_not() {
     };
     let wait = Some(Duration::from_secs(7));
     let is = |code: Option<&str>, status| refused(call, code, Some("said\nso"), status, wait);
-    for code in ["KMSThrottling", "KMSThrottlingException", "InternalException", "SendingPausedException"] {
+    for code in [
+        "KMSThrottling",
+        "KMSThrottlingException",
+        "InternalException",
+        "SendingPausedException",
+    ] {
         let now = Failed::ForNow {
             why: format!("sns:Publish: {code}: said\\nso"),
             wait,

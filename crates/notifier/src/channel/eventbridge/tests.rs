@@ -39,12 +39,18 @@ fn contract(seen: &Seen) -> Answer {
         bytes += 14 + text("Source").len() + text("DetailType").len() + text("Detail").len();
     }
     assert!(bytes < 256_000, "targets take no more: {bytes}");
-    Answer::Json(200, json!({"FailedEntryCount": 0, "Entries": [{"EventId": "11710aed"}]}))
+    Answer::Json(
+        200,
+        json!({"FailedEntryCount": 0, "Entries": [{"EventId": "11710aed"}]}),
+    )
 }
 
 async fn put(bus: Option<&str>, notice: &alerts::Notice) -> Seen {
     let receiver = Receiver::start(contract).await;
-    let sent = channel(&receiver.url, bus).deliver(notice, None).await.unwrap();
+    let sent = channel(&receiver.url, bus)
+        .deliver(notice, None)
+        .await
+        .unwrap();
     let due = Receipt {
         reference: Some("11710aed".to_owned()),
         detail: Value::Null,
@@ -70,7 +76,10 @@ async fn an_alert_is_an_event() {
         "event": ["opened"], "alert": {"severity": ["High", "Critical"], "accounts": ["222222222222"]},
     }});
     let event = json!({"source": entry["Source"], "detail": detail});
-    assert!(alerts::Pattern::from_value(&ours).unwrap().matches(&event), "rules find it");
+    assert!(
+        alerts::Pattern::from_value(&ours).unwrap().matches(&event),
+        "rules find it"
+    );
 }
 
 #[tokio::test]
@@ -86,7 +95,8 @@ async fn without_an_arn_the_region_is_that_of_the_client() {
 async fn too_much_is_cut_and_says_so_and_hostile_text_breaks_nothing() {
     let seen = put(None, &testing::huge(1)).await;
     let body = seen.json();
-    let detail: Value = serde_json::from_str(body["Entries"][0]["Detail"].as_str().unwrap()).unwrap();
+    let detail: Value =
+        serde_json::from_str(body["Entries"][0]["Detail"].as_str().unwrap()).unwrap();
     assert_eq!(detail["truncated"], json!(true));
     assert_eq!(detail["alert"]["findings_total"], json!(70_000));
     for text in ["", "\0\u{ffff}", "\"}", "\u{202e}👍"] {
@@ -99,10 +109,17 @@ async fn an_entry_that_was_refused_is_a_failure_though_http_says_all_is_well() {
     let receiver = Receiver::start(contract).await;
     let channel = channel(&receiver.url, None);
     let entry = async |entry: Value| {
-        receiver.first(Answer::Json(200, json!({"FailedEntryCount": 1, "Entries": [entry]})));
+        receiver.first(Answer::Json(
+            200,
+            json!({"FailedEntryCount": 1, "Entries": [entry]}),
+        ));
         channel.deliver(&testing::opened(), None).await.unwrap_err()
     };
-    for code in ["InternalFailure", "ThrottlingException", "InternalException"] {
+    for code in [
+        "InternalFailure",
+        "ThrottlingException",
+        "InternalException",
+    ] {
         let failed = entry(json!({"ErrorCode": code, "ErrorMessage": "later"})).await;
         assert!(matches!(failed, Failed::ForNow { .. }), "{failed:?}");
     }
@@ -121,18 +138,24 @@ async fn an_entry_that_was_refused_is_a_failure_though_http_says_all_is_well() {
         };
         assert!(why.contains(code) && why.contains(words), "{why}");
     }
-    receiver.first(Answer::Json(200, json!({"FailedEntryCount": 0, "Entries": []})));
+    receiver.first(Answer::Json(
+        200,
+        json!({"FailedEntryCount": 0, "Entries": []}),
+    ));
     let nothing = channel.deliver(&testing::opened(), None).await.unwrap_err();
     assert!(matches!(nothing, Failed::ForNow { .. }), "{nothing:?}");
 }
 
 #[tokio::test]
 async fn errors() {
-    let error = |status, code| {
-        Answer::Json(status, json!({"__type": code, "message": "is\nso"}))
-    };
+    let error = |status, code| Answer::Json(status, json!({"__type": code, "message": "is\nso"}));
     let permission = format!("allow events:PutEvents on {BUS}");
-    errors_are_told_apart(&|url| Box::new(channel(url, Some(BUS))), &error, &permission).await;
+    errors_are_told_apart(
+        &|url| Box::new(channel(url, Some(BUS))),
+        &error,
+        &permission,
+    )
+    .await;
 }
 
 #[test]
@@ -150,12 +173,19 @@ fn settings() {
     }
     let rule = "arn:aws:events:eu-central-1:111122223333:rule/x";
     for bad in ["", "a b", rule, "arn:aws:sns:eu-central-1:111122223333:a"] {
-        assert_eq!(new(Some(bad)), Err("bus: must be a bus's name or its ARN".to_owned()), "{bad}");
+        assert_eq!(
+            new(Some(bad)),
+            Err("bus: must be a bus's name or its ARN".to_owned()),
+            "{bad}"
+        );
     }
 }
 
 #[test]
 fn it_reads_well() {
     let channel = channel("http://127.0.0.1:1", None);
-    testing::golden("eventbridge-opened.json", &channel.preview(&testing::opened()));
+    testing::golden(
+        "eventbridge-opened.json",
+        &channel.preview(&testing::opened()),
+    );
 }

@@ -23,15 +23,21 @@ fn channel(url: &str, topic: &str) -> Sns {
 }
 
 fn form(seen: &Seen) -> BTreeMap<String, String> {
-    url::form_urlencoded::parse(&seen.body).into_owned().collect()
+    url::form_urlencoded::parse(&seen.body)
+        .into_owned()
+        .collect()
 }
 
 /// Name to type and value.
 fn attributes(form: &BTreeMap<String, String>) -> BTreeMap<&str, (&str, &str)> {
-    let numbers = (1..).take_while(|n| form.contains_key(&format!("MessageAttributes.entry.{n}.Name")));
+    let numbers =
+        (1..).take_while(|n| form.contains_key(&format!("MessageAttributes.entry.{n}.Name")));
     let entry = |n: i32| {
         let get = |field: &str| form[&format!("MessageAttributes.entry.{n}.{field}")].as_str();
-        (get("Name"), (get("Value.DataType"), get("Value.StringValue")))
+        (
+            get("Name"),
+            (get("Value.DataType"), get("Value.StringValue")),
+        )
     };
     numbers.map(entry).collect()
 }
@@ -41,20 +47,32 @@ fn contract(seen: &Seen) -> Answer {
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/"));
     assert_signed(seen, "eu-central-1", "sns");
     let form = form(seen);
-    assert_eq!((form["Action"].as_str(), form["Version"].as_str()), ("Publish", "2010-03-31"));
+    assert_eq!(
+        (form["Action"].as_str(), form["Version"].as_str()),
+        ("Publish", "2010-03-31")
+    );
     let subject = &form["Subject"];
     assert!(subject.encode_utf16().count() < 100, "{subject}");
-    assert!(!subject.is_empty() && !subject.contains(char::is_control), "{subject}");
+    assert!(
+        !subject.is_empty() && !subject.contains(char::is_control),
+        "{subject}"
+    );
     assert!(!subject.starts_with(char::is_whitespace), "{subject}");
     assert_eq!(form["MessageStructure"], "json");
     let message: Value = serde_json::from_str(&form["Message"]).unwrap();
     let texts = message.as_object().unwrap();
     assert!(texts.contains_key("default") && texts.values().all(Value::is_string));
     let attributes = attributes(&form);
-    assert!(!attributes.is_empty() && attributes.len() <= 10, "{attributes:?}");
+    assert!(
+        !attributes.is_empty() && attributes.len() <= 10,
+        "{attributes:?}"
+    );
     let mut bytes = form["Message"].len();
     for (name, (kind, value)) in &attributes {
-        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
+        assert!(
+            name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+            "{name}"
+        );
         // XML 1.0 has no place for others.
         let legal = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
         assert!(!value.is_empty() && value.chars().all(legal), "{value}");
@@ -70,21 +88,30 @@ fn contract(seen: &Seen) -> Answer {
         bytes += name.len() + kind.len() + value.len();
     }
     assert!(bytes <= 262_144, "{bytes}");
-    let fifo = [form.get("MessageGroupId"), form.get("MessageDeduplicationId")];
+    let fifo = [
+        form.get("MessageGroupId"),
+        form.get("MessageDeduplicationId"),
+    ];
     for id in fifo {
         assert_eq!(id.is_some(), form["TopicArn"].ends_with(".fifo"));
-        let fits = |id: &String| (1..=128).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
+        let fits =
+            |id: &String| (1..=128).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
         assert!(id.is_none_or(fits), "{id:?}");
     }
     let id = "<PublishResult><MessageId>567910cd</MessageId></PublishResult>";
-    let answer = format!("<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">{id}</PublishResponse>");
+    let answer = format!(
+        "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">{id}</PublishResponse>"
+    );
     Answer::Text(200, answer)
 }
 
 /// What is published of a notice.
 async fn published(topic: &str, notice: &alerts::Notice) -> BTreeMap<String, String> {
     let receiver = Receiver::start(contract).await;
-    let sent = channel(&receiver.url, topic).deliver(notice, None).await.unwrap();
+    let sent = channel(&receiver.url, topic)
+        .deliver(notice, None)
+        .await
+        .unwrap();
     let due = Receipt {
         reference: Some("567910cd".to_owned()),
         detail: Value::Null,
@@ -121,10 +148,19 @@ async fn attributes_are_what_filters_ask_for() {
     let form = published(TOPIC, &notice).await;
     let types = r#"["Recon:EC2/PortProbeUnprotectedPort","UnauthorizedAccess:EC2/SSHBruteForce"]"#;
     let due = [
-        ("account_id", ("String.Array", r#"["111111111111","222222222222","333333333333"]"#)),
+        (
+            "account_id",
+            (
+                "String.Array",
+                r#"["111111111111","222222222222","333333333333"]"#,
+            ),
+        ),
         ("event", ("String", "opened")),
         ("finding_type", ("String.Array", types)),
-        ("region", ("String.Array", r#"["eu-central-1","us-east-1"]"#)),
+        (
+            "region",
+            ("String.Array", r#"["eu-central-1","us-east-1"]"#),
+        ),
         ("rule", ("String", "burst_from_one_remote_ip")),
         ("severity", ("Number", "7")),
         ("severity_label", ("String", "High")),
@@ -156,12 +192,25 @@ async fn too_much_is_cut_and_says_so() {
     let document: Value = serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();
     assert_eq!(document["truncated"], json!(true));
     assert_eq!(document["alert"]["findings_total"], json!(70_000));
-    assert!(message["default"].as_str().unwrap().contains("70000 findings"));
+    assert!(
+        message["default"]
+            .as_str()
+            .unwrap()
+            .contains("70000 findings")
+    );
 }
 
 #[tokio::test]
 async fn hostile_text_breaks_no_field() {
-    for text in ["", " ", "\0\u{1}\u{ffff}", "\r\nSubject: x", "\"],[\"", "\u{202e}👍", "a&Action=DeleteTopic"] {
+    for text in [
+        "",
+        " ",
+        "\0\u{1}\u{ffff}",
+        "\r\nSubject: x",
+        "\"],[\"",
+        "\u{202e}👍",
+        "a&Action=DeleteTopic",
+    ] {
         let mut notice = testing::with(text, testing::opened(), 3);
         notice.items[0].alert.title = text.to_owned();
         notice.items[0].alert.rule = text.to_owned();
@@ -189,18 +238,31 @@ async fn a_fifo_topic_keeps_the_order_of_a_thread_and_drops_doubles_only() {
 #[test]
 fn subjects_are_cut_at_a_character() {
     assert_eq!(subject("[HIGH] x"), "[HIGH] x");
-    for text in ["x".repeat(100), "ü".repeat(150), "👍".repeat(80), "a\n👍".repeat(60)] {
+    for text in [
+        "x".repeat(100),
+        "ü".repeat(150),
+        "👍".repeat(80),
+        "a\n👍".repeat(60),
+    ] {
         let cut = subject(&text);
         let units = cut.encode_utf16().count();
-        assert!((90..100).contains(&units) && cut.ends_with('…'), "{units}: {cut}");
+        assert!(
+            (90..100).contains(&units) && cut.ends_with('…'),
+            "{units}: {cut}"
+        );
     }
 }
 
 #[tokio::test]
 async fn errors() {
     let error = |status, code| {
-        let told = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>is\nso</Message></Error>");
-        Answer::Text(status, format!("<ErrorResponse>{told}<RequestId>1</RequestId></ErrorResponse>"))
+        let told = format!(
+            "<Error><Type>Sender</Type><Code>{code}</Code><Message>is\nso</Message></Error>"
+        );
+        Answer::Text(
+            status,
+            format!("<ErrorResponse>{told}<RequestId>1</RequestId></ErrorResponse>"),
+        )
     };
     let permission = format!("allow sns:Publish on {TOPIC}");
     errors_are_told_apart(&|url| Box::new(channel(url, TOPIC)), &error, &permission).await;
@@ -210,7 +272,10 @@ async fn errors() {
 async fn groups_are_not_for_it() {
     let away = channel("http://127.0.0.1:1", TOPIC);
     let failed = away.deliver(&testing::group(2), None).await.unwrap_err();
-    assert!(failed.to_string().contains("one is told at a time"), "{failed}");
+    assert!(
+        failed.to_string().contains("one is told at a time"),
+        "{failed}"
+    );
     assert_eq!(away.preview(&testing::group(2)), "");
 }
 
@@ -219,11 +284,23 @@ fn settings() {
     let read = |json: Value| -> Result<Config, String> {
         serde_json::from_value(json).map_err(|error| error.to_string())
     };
-    assert!(read(json!({"topic": TOPIC, "tpic": 1})).unwrap_err().contains("unknown field `tpic`"));
-    for wrong in ["alerts", "", "arn:aws:sns:eu-central-1:111122223333:a b", "arn:aws:sqs:eu-central-1:111122223333:a"] {
+    assert!(
+        read(json!({"topic": TOPIC, "tpic": 1}))
+            .unwrap_err()
+            .contains("unknown field `tpic`")
+    );
+    for wrong in [
+        "alerts",
+        "",
+        "arn:aws:sns:eu-central-1:111122223333:a b",
+        "arn:aws:sqs:eu-central-1:111122223333:a",
+    ] {
         let config = read(json!({"topic": wrong})).unwrap();
         let error = Sns::new(&config, client!(aws_sdk_sns, "http://127.0.0.1:1")).unwrap_err();
-        assert!(error.starts_with("topic: must be a topic's ARN"), "{wrong}: {error}");
+        assert!(
+            error.starts_with("topic: must be a topic's ARN"),
+            "{wrong}: {error}"
+        );
     }
 }
 

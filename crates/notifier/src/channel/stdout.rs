@@ -1,0 +1,66 @@
+//! Standard output: a line of JSON for each alert, for a terminal or for whatever reads the process's output.
+
+use std::io::Write;
+
+use alerts::Notice;
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use super::{Channel, Failed, Receipt, Takes};
+use crate::channels::{Outside, Settings};
+use crate::document::{document, line};
+
+/// Nothing to say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {}
+
+#[derive(Debug)]
+pub(crate) struct Stdout;
+
+impl Settings for Config {
+    fn build(&self, _: &Outside<'_>) -> Result<Box<dyn Channel>, String> {
+        Ok(Box::new(Stdout))
+    }
+}
+
+/// One line for each item, each ended. Values are exact; no character in it does anything to a terminal.
+pub(crate) fn render(notice: &Notice) -> Vec<u8> {
+    let mut out = Vec::new();
+    for item in &notice.items {
+        out.extend(line(&document(notice, item)));
+        out.push(b'\n');
+    }
+    out
+}
+
+#[async_trait]
+impl Channel for Stdout {
+    fn takes(&self) -> Takes {
+        Takes::Alerts
+    }
+
+    fn preview(&self, notice: &Notice) -> String {
+        String::from_utf8_lossy(&render(notice)).into_owned()
+    }
+
+    async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
+        let lines = render(notice);
+        let write = move || {
+            // At once, so that lines of several deliveries do not mix.
+            let mut out = std::io::stdout().lock();
+            out.write_all(&lines)?;
+            out.flush()
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        let why = match written {
+            Ok(Ok(())) => return Ok(Receipt::default()),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Err(Failed::ForNow {
+            why: format!("standard output: {why}"),
+            wait: None,
+        })
+    }
+}
