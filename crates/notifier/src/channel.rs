@@ -15,6 +15,8 @@ pub(crate) mod slack;
 pub mod sns;
 pub(crate) mod stdout;
 pub(crate) mod teams;
+#[cfg(test)]
+mod tests;
 pub(crate) mod webhook;
 
 pub use http::{Clock, Lookup, lookup};

@@ -94,6 +94,9 @@ impl<S: Settings> Built for S {
     }
 }
 
+/// A kind and settings of that kind.
+type Read = (&'static str, Box<dyn Built>);
+
 type Parse = fn(Value) -> Result<Box<dyn Built>, Wrong>;
 
 /// What is wrong, and at which keys below the channel.
@@ -211,10 +214,7 @@ fn mistake((line, column): Place, channel: &str, what: &str) -> Mistake {
 }
 
 /// Kind and settings of one channel, or what is wrong and where.
-fn one(
-    name: &str,
-    entry: &Tree,
-) -> Result<(&'static str, Box<dyn Built>), (Option<Place>, String)> {
+fn one(name: &str, entry: &Tree) -> Result<Read, (Option<Place>, String)> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
         let allowed = "a name is letters, digits, `_`, `-` and `.`, at most 64 of them";

@@ -55,8 +55,9 @@ pub(crate) fn document(notice: &Notice, item: &Item) -> Value {
 /// The same in at most so many bytes of [`line`]: lists and texts are cut, and then `"truncated": true` says so. Totals such as
 /// `findings_total` stay what they are. Below about 3 KB nothing is promised.
 pub(crate) fn within(most: usize, notice: &Notice, item: &Item) -> Value {
+    let fits = |value: &Value| texts(value) <= most && line(value).len() <= most;
     let whole = document(notice, item);
-    if line(&whole).len() <= most {
+    if fits(&whole) {
         return whole;
     }
     let mut cut = Value::Null;
@@ -68,11 +69,21 @@ pub(crate) fn within(most: usize, notice: &Notice, item: &Item) -> Value {
             cut[name].clone_from(&whole[name]);
         }
         cut["alert"]["alert_id"].clone_from(&whole["alert"]["alert_id"]);
-        if line(&cut).len() <= most {
+        if fits(&cut) {
             break;
         }
     }
     cut
+}
+
+/// Bytes of all texts in it: its JSON is longer, and this is quicker.
+fn texts(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(texts).sum(),
+        Value::Object(entries) => entries.values().map(texts).sum(),
+        _ => 0,
+    }
 }
 
 fn shortened(value: &Value, list: usize, text: usize) -> Value {

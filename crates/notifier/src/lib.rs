@@ -18,7 +18,7 @@ mod testing;
 
 pub use channel::{Channel, Clock, Failed, Lookup, Receipt, Takes, eventbridge, lookup, ses, sns};
 pub use channels::{Channels, ChannelsError, Outside};
-pub use secret::{SecretAt, read_secret, whole};
+pub use secret::{SecretAt, read_secret};
 pub use severity::Severity;
 
 use alerts::Alert;

@@ -31,7 +31,7 @@ pub fn read_secret(at: &SecretAt) -> Result<SecretString, String> {
 }
 
 /// A secret without the white space around it; refuses what cannot be one.
-pub fn whole(at: &SecretAt, text: &str) -> Result<SecretString, String> {
+fn whole(at: &SecretAt, text: &str) -> Result<SecretString, String> {
     let text = text.trim();
     if text.is_empty() {
         return Err(format!("{at} is empty"));

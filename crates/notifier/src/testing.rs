@@ -196,28 +196,32 @@ pub(crate) fn group(alerts: usize) -> Notice {
                 "root_credential_usage",
                 "Root credentials used",
                 "account_id",
-                "111111111111",
+                "111111111",
                 Label::Critical,
             ),
             1 => (
                 "burst_from_one_remote_ip",
                 "Many findings from one remote IP",
                 "remote_ip",
-                "203.0.113.9",
+                "203.0.113.",
                 Label::High,
             ),
             _ => (
                 "burst_in_one_account",
                 "Many findings in one account",
                 "account_id",
-                "222222222222",
+                "222222222",
                 Label::Medium,
             ),
         };
         told.alert.rule = rule.to_owned();
         told.alert.title = title.to_owned();
         told.alert.severity = severity;
-        told.alert.group = vec![(column.to_owned(), Some(value.to_owned()))];
+        let value = match column {
+            "account_id" => format!("{value}{n:03}"),
+            _ => format!("{value}{}", n % 250),
+        };
+        told.alert.group = vec![(column.to_owned(), Some(value))];
         told
     });
     let mut items: Vec<Item> = items.collect();

@@ -25,6 +25,11 @@ pub fn tame(text: &str, max: usize) -> String {
                 defang_scheme(&mut out);
                 out.push_str("[:]");
             }
+            // Outlook makes a link of `\\server\share`, which tells that server who clicks.
+            '\\' if next == Some('\\') && before != Some('\\') => {
+                rest.next();
+                out.push_str("[\\\\]");
+            }
             '@' if !before.is_some_and(in_name) && next.is_some_and(|c| !c.is_whitespace()) => {
                 out.push_str("[at]");
             }
@@ -99,6 +104,7 @@ mod tests {
             "It ended. Then it began... 1.5 times",
             "It ended. Then it began... 1.5 times",
         );
+        check(r"\\evil\share C:\temp", r"[\\]evil\share C:\temp");
         check("line\nbreak \u{202e}", "line\\nbreak \\u{202e}");
     }
 }

@@ -11,6 +11,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use alerts::{Notice, Words, clean, prose};
 use async_trait::async_trait;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -69,7 +71,8 @@ pub(crate) struct Email {
     host: String,
     from: Mailbox,
     to: Vec<Mailbox>,
-    password: Option<SecretString>,
+    /// The password, and as the server is given it.
+    hidden: Vec<SecretString>,
     clock: Clock,
     timeout: Duration,
 }
@@ -77,6 +80,10 @@ pub(crate) struct Email {
 impl Settings for Config {
     fn check(&self) -> Result<(), String> {
         self.mailboxes()?;
+        let word = |name: &String| name.bytes().all(|b| b.is_ascii_graphic()) && !name.is_empty();
+        if !self.hello.as_ref().is_none_or(word) || !word(&self.host) {
+            return Err("host: `host` and `hello` must be names of machines".to_owned());
+        }
         let local = ["localhost", "127.0.0.1", "::1"].contains(&self.host.as_str());
         match (&self.user, &self.password) {
             (None, None) => Ok(()),
@@ -109,21 +116,26 @@ impl Settings for Config {
         if let Some(name) = &self.hello {
             mailer = mailer.hello_name(ClientId::Domain(name.clone()));
         }
-        let mut password = None;
+        let mut hidden = Vec::new();
         if let (Some(user), Some(at)) = (&self.user, &self.password) {
             let secret = outside.secret("password", at)?;
             mailer = mailer.credentials(Credentials::new(
                 user.clone(),
                 secret.expose_secret().to_owned(),
             ));
-            password = Some(secret);
+            // RFC 4616 (PLAIN) and LOGIN.
+            let plain = format!("\0{user}\0{}", secret.expose_secret());
+            let encoded =
+                [plain, secret.expose_secret().to_owned()].map(|text| BASE64_STANDARD.encode(text));
+            hidden.extend(encoded.map(SecretString::from));
+            hidden.push(secret);
         }
         Ok(Box::new(Email {
             mailer: mailer.build(),
             host: self.host.clone(),
             from,
             to,
-            password,
+            hidden,
             clock: outside.clock,
             timeout: outside.timeout,
         }))
@@ -188,8 +200,8 @@ impl Email {
 
     fn failed(&self, error: &Error) -> Failed {
         let mut said = error.to_string();
-        if let Some(password) = &self.password {
-            said = said.replace(password.expose_secret(), "***");
+        for secret in &self.hidden {
+            said = said.replace(secret.expose_secret(), "***");
         }
         let why = format!("{}: {}", self.host, clean(&said, 300));
         // A refusal of the server with a code of 5xx; all else may pass.
@@ -227,7 +239,8 @@ impl Channel for Email {
         let own = self.message_id(&notice.key);
         let first = before
             .and_then(|before| before.reference.as_deref())
-            .filter(|first| **first != own);
+            // It comes from the lake, and goes into a header.
+            .filter(|first| **first != own && first.bytes().all(|b| b.is_ascii_graphic()));
         let message = self.render(notice, first);
         let message = message.map_err(|why| Failed::ForGood {
             why: format!("no message can be made of it: {why}"),

@@ -64,3 +64,26 @@ impl Channel for Stdout {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::render;
+    use crate::testing;
+
+    #[test]
+    fn each_alert_is_a_line() {
+        let text = String::from_utf8(render(&testing::group(3))).unwrap();
+        assert!(text.ends_with('\n'));
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let severities: Vec<&Value> = lines
+            .iter()
+            .map(|line| &line["alert"]["severity"])
+            .collect();
+        assert_eq!(severities, ["Critical", "High", "Medium"]);
+    }
+}

@@ -170,7 +170,11 @@ async fn refusals_are_for_good_and_delays_are_not() {
 
 #[tokio::test]
 async fn a_password_that_is_refused_is_not_repeated() {
-    let (port, _) = server(("AUTH", "535 5.7.8 no: password ann\r\n")).await;
+    let (port, _) = server((
+        "AUTH",
+        "535 5.7.8 no: password AGFubgBwYXNzd29yZA== cGFzc3dvcmQ=\r\n",
+    ))
+    .await;
     let channel = channel(port, "\nuser: ann\npassword: {env: PASSWORD}");
     let failed = channel.deliver(&testing::opened(), None).await.unwrap_err();
     assert!(
@@ -178,6 +182,32 @@ async fn a_password_that_is_refused_is_not_repeated() {
         "{failed:?}"
     );
     assert!(!format!("{channel:?}").contains("password"));
+}
+
+#[tokio::test]
+async fn without_tls_nothing_is_said_but_hello() {
+    let (port, mails) = server(("AUTH", "235 fine\r\n")).await;
+    // The server offers no STARTTLS, as one would to whom somebody in between has taken the offer away.
+    let channel = testing::channel(&format!(
+        "kind: email\nhost: 127.0.0.1\nport: {port}\nfrom: a@corp.example\nto: [b@corp.example]\nuser: ann\npassword: {{env: PASSWORD}}"
+    ));
+    let failed = channel.deliver(&testing::opened(), None).await.unwrap_err();
+    assert!(matches!(failed, Failed::ForNow { .. }), "{failed:?}");
+    assert!(mails.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_receipt_adds_no_header() {
+    let (port, mails) = server(NOTHING).await;
+    let receipt = crate::Receipt {
+        reference: Some("<gl-1@x>\r\nBcc: eve@evil.example".to_owned()),
+        detail: serde_json::Value::Null,
+    };
+    channel(port, "")
+        .deliver(&testing::opened(), Some(&receipt))
+        .await
+        .unwrap();
+    assert!(!mails.lock().unwrap()[0].contains("eve@evil"));
 }
 
 #[test]
@@ -225,7 +255,7 @@ pub(crate) fn parts(notice: &alerts::Notice) -> (String, String, String) {
         host: "localhost".to_owned(),
         from: "alerts@corp.example".parse().unwrap(),
         to: vec!["ann@corp.example".parse().unwrap()],
-        password: None,
+        hidden: Vec::new(),
         clock: testing::clock,
         timeout: std::time::Duration::from_secs(1),
     };

@@ -170,11 +170,11 @@ pub(super) fn mrkdwn(text: &str, max: usize) -> String {
     let mut used = 0;
     let mut before = ' ';
     let mut cut = 0;
-    let mut rest = text.chars().peekable();
+    let mut rest = text.char_indices().peekable();
     // Where the name after the last colon begins, as long as it could be that of an emoji.
-    let mut name: Option<String> = None;
-    while let Some(c) = rest.next() {
-        let next = rest.peek().copied().unwrap_or(' ');
+    let mut name: Option<usize> = None;
+    while let Some((at, c)) = rest.next() {
+        let next = rest.peek().map_or(' ', |(_, next)| *next);
         let mut buffer = [0; 4];
         let shown: &str = match c {
             '&' => "&amp;",
@@ -184,14 +184,12 @@ pub(super) fn mrkdwn(text: &str, max: usize) -> String {
             '~' => "∼",
             '`' => "ˋ",
             '_' if !(before.is_alphanumeric() && next.is_alphanumeric()) => "ˍ",
-            ':' if name.as_deref().is_some_and(is_emoji) => "∶",
+            ':' if name.is_some_and(|start| is_emoji(&text[start..at])) => "∶",
             c => c.encode_utf8(&mut buffer),
         };
         name = match c {
-            ':' => Some(String::new()),
-            c if c.is_alphanumeric() || "_+-'".contains(c) => {
-                name.map(|name| name + &c.to_string())
-            }
+            ':' => Some(at + 1),
+            c if c.is_alphanumeric() || "_+-'".contains(c) => name,
             _ => None,
         };
         used += len(shown);

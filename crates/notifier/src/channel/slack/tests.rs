@@ -148,6 +148,7 @@ async fn a_bot_edits_the_first_message_and_answers_in_its_thread() {
     let paths: Vec<&str> = seen.iter().map(|seen| &*seen.path).collect();
     assert_eq!(paths, ["/api/chat.update", "/api/chat.postMessage"]);
     assert_eq!(seen[1].json()["thread_ts"], "1700.5");
+    testing::golden("slack-answer.json", &format!("{:#}\n", seen[1].json()));
     assert_eq!(seen[1].json()["reply_broadcast"], false);
     assert_eq!(seen[0].json()["attachments"][0]["color"], "#1e8e3e");
 }
