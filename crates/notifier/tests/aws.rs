@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use alerts::{Alert, Event, Item, Label, Notice, RuleNotes, State, instant};
 use aws_sdk_sns::config::{BehaviorVersion, Credentials, Region};
-use notifier::{Channel, eventbridge, ses, sns};
+use notifier::{Channel, Channels, Outside, eventbridge, ses, sns};
 use serde_json::{Value, json};
 
 /// An AWS in another process, ended with the test.
@@ -318,4 +318,58 @@ async fn mail_reaches_the_outbox() {
         "{outbox}"
     );
     assert!(outbox.contains("ann@corp.example"), "{outbox}");
+}
+
+/// The channels as the settings build them, in a process whose environment says where AWS is: nothing is given to them.
+#[tokio::test]
+async fn channels_of_the_settings_find_aws_by_themselves() {
+    let aws = Aws::start().await;
+    let client = client!(aws_sdk_sns, aws);
+    let topic = client
+        .create_topic()
+        .name("alerts")
+        .send()
+        .await
+        .expect("a topic");
+    let topic = topic.topic_arn().expect("an ARN").to_owned();
+    let (url, arn) = aws.queue("q").await;
+    let subscribed = (client
+        .subscribe()
+        .topic_arn(&topic)
+        .protocol("sqs")
+        .endpoint(arn))
+    .attributes("RawMessageDelivery", "true");
+    subscribed.send().await.expect("a subscription");
+    let itself = std::env::current_exe().expect("this program");
+    let told = Command::new(itself)
+        .args(["--exact", "in_an_environment", "--ignored", "--nocapture"])
+        .env("AWS_ENDPOINT_URL", &aws.endpoint)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "us-east-1")
+        .env("GUARDLAKE_TEST_TOPIC", topic)
+        .output()
+        .expect("it runs");
+    assert!(
+        told.status.success(),
+        "{}",
+        String::from_utf8_lossy(&told.stdout)
+    );
+    assert_eq!(aws.received(&url).await.len(), 1);
+}
+
+#[tokio::test]
+#[ignore = "is run by channels_of_the_settings_find_aws_by_themselves"]
+#[allow(clippy::disallowed_methods)]
+async fn in_an_environment() {
+    let topic = std::env::var("GUARDLAKE_TEST_TOPIC").expect("a topic");
+    let settings = format!("topic: {{kind: sns, topic: '{topic}'}}\nbus: {{kind: eventbridge}}\n");
+    let channels = Channels::parse(&settings).expect("right settings");
+    let built = channels.build(&Outside::real(std::time::SystemTime::now));
+    for (name, channel) in built.expect("they are built") {
+        channel
+            .deliver(&notice(), None)
+            .await
+            .unwrap_or_else(|failed| panic!("{name}: {failed}"));
+    }
 }
