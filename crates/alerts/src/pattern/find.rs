@@ -11,6 +11,9 @@ use super::{Case, Field};
 /// different arrays.
 type Chain = Vec<(usize, usize)>;
 
+/// Says of a place whether it will do.
+type Judge<'a> = dyn FnMut(&Chain) -> bool + 'a;
+
 /// The elements that were decided for: array and index.
 type Decided = BTreeMap<usize, usize>;
 
@@ -122,12 +125,7 @@ impl Places {
     }
 
     /// Whether `good` says yes of a place that agrees with what was decided; asked no further then. `chain` is where this is.
-    fn any(
-        &self,
-        decided: &Decided,
-        chain: &mut Chain,
-        good: &mut dyn FnMut(&[(usize, usize)]) -> bool,
-    ) -> bool {
+    fn any(&self, decided: &Decided, chain: &mut Chain, good: &mut Judge<'_>) -> bool {
         if self.here && good(chain) {
             return true;
         }

@@ -45,22 +45,15 @@ fn three_arrays_of_a_thousand_elements_do_not_take_their_product() {
 
 #[test]
 fn one_array_of_all_that_fits_into_an_event_does_not_take_its_square() {
-    let element = |n: usize| {
-        if n % 2 == 0 {
-            json!({"x": 1})
-        } else {
-            json!({"y": 1})
-        }
-    };
+    let element = |n: usize| json!({ ["x", "y"][n % 2]: 1 });
     let many: Value = (0..20_000).map(element).collect();
-    let event = json!({"a": [many, []]});
+    let event = [json!({"a": [many, []]})];
     let begun = std::time::Instant::now();
-    check(json!({"a": {"x": [1], "y": [1]}}), &[], &[event.clone()]);
-    check(
-        json!({"a": {"x": [1], "z": [{"exists": false}], "y": [1]}}),
-        &[],
-        &[event],
-    );
+    check(json!({"a": {"x": [1], "y": [1]}}), &[], &event);
+    let absent = json!({"a": {"x": [1], "xx": [{"exists": false}], "y": [1]}});
+    check(absent, &[], &event);
+    // A second at most, unoptimised; to compare every two of them takes minutes.
+    assert!(begun.elapsed().as_secs() < 40, "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -26,8 +26,10 @@ use crate::document::{line, within};
 const MOST_BYTES: usize = 262_144;
 /// Fewer than 100 characters; counted here as UTF-16, which is never less.
 const SUBJECT: usize = 99;
-/// As long as an account's filter can be served from them: 6,000 ids are 90 KB.
-const ACCOUNTS: usize = 6_000;
+/// For the accounts that subscriptions filter by: room for 10,000 of them, so that no filter misses an alert.
+const ACCOUNT_BYTES: usize = 150_000;
+/// For each other list of values.
+const LIST_BYTES: usize = 8_000;
 /// Who gets JSON. Everybody else gets prose: e-mail above all.
 const MACHINES: [&str; 5] = ["firehose", "http", "https", "lambda", "sqs"];
 /// How many bytes the JSON may have, tried in this order; it is there once for each of [`MACHINES`], in quotes.
@@ -176,31 +178,29 @@ fn attributes(item: &Item) -> Vec<(&'static str, &'static str, String)> {
         ("state", "String", alert.state.as_str().to_owned()),
         ("event", "String", item.event.as_str().to_owned()),
     ];
-    let mut several = |name, values: Vec<&str>| {
+    let mut several = |name, most: usize, values: Vec<&str>| {
         let mut values: Vec<&str> = values.into_iter().filter(|value| is_safe(value)).collect();
         values.sort_unstable();
         values.dedup();
+        // Quotes and a comma each.
+        let mut bytes = 0;
+        values.retain(|value| {
+            bytes += value.len() + 3;
+            bytes <= most
+        });
         match values[..] {
             [] => {}
             [one] => attributes.push((name, "String", one.to_owned())),
             _ => attributes.push((name, "String.Array", json!(values).to_string())),
         }
     };
-    several("rule", vec![&alert.rule]);
-    several(
-        "account_id",
-        alert
-            .accounts
-            .iter()
-            .take(ACCOUNTS)
-            .map(String::as_str)
-            .collect(),
-    );
-    several(
-        "region",
-        alert.regions.iter().take(100).map(String::as_str).collect(),
-    );
-    several("finding_type", finding_types(item));
+    fn texts(values: &[String]) -> Vec<&str> {
+        values.iter().map(String::as_str).collect()
+    }
+    several("rule", LIST_BYTES, vec![&alert.rule]);
+    several("account_id", ACCOUNT_BYTES, texts(&alert.accounts));
+    several("region", LIST_BYTES, texts(&alert.regions));
+    several("finding_type", LIST_BYTES, finding_types(item));
     attributes
 }
 

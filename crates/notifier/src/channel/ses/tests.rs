@@ -280,8 +280,10 @@ fn settings() {
 }
 
 #[test]
-fn it_reads_well() {
+fn a_preview_is_the_mail() {
     let channel = channel("http://127.0.0.1:1", json!({}));
-    testing::golden("ses-opened.txt", &channel.preview(&testing::opened()));
-    testing::golden("ses-group.txt", &channel.preview(&testing::group(3)));
+    let words = Words::of(&testing::group(3));
+    let head = "From: GuardDuty alerts <alerts@corp.example>\nTo: ann@corp.example, On Call <oncall@corp.example>";
+    let due = format!("{head}\nSubject: {}\n\n{}", words.headline, prose(&words));
+    assert_eq!(channel.preview(&testing::group(3)), due);
 }

@@ -7,6 +7,7 @@ use alerts::{Label, Words, prose};
 use serde_json::{Value, json};
 
 use super::{Config, Sns, subject};
+use crate::Channels;
 use crate::channel::aws::tests::{assert_signed, client, errors_are_told_apart};
 use crate::channel::{Channel, Receipt};
 use crate::testing::{self, Answer, Receiver, Seen};
@@ -184,10 +185,10 @@ async fn attributes_are_what_filters_ask_for() {
 #[tokio::test]
 async fn too_much_is_cut_and_says_so() {
     let mut huge = testing::huge(1);
-    huge.items[0].alert.accounts = (0..5_000).map(|n| format!("{n:012}")).collect();
+    huge.items[0].alert.accounts = (0..9_000).map(|n| format!("{n:012}")).collect();
     let form = published(TOPIC, &huge).await;
     let accounts: Vec<String> = serde_json::from_str(attributes(&form)["account_id"].1).unwrap();
-    assert_eq!(accounts.len(), 5_000, "filters by account miss nothing");
+    assert_eq!(accounts.len(), 9_000, "filters by account miss nothing");
     let message: Value = serde_json::from_str(&form["Message"]).unwrap();
     let document: Value = serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();
     assert_eq!(document["truncated"], json!(true));
@@ -198,6 +199,17 @@ async fn too_much_is_cut_and_says_so() {
             .unwrap()
             .contains("70000 findings")
     );
+}
+
+#[tokio::test]
+async fn long_names_leave_room_for_the_message() {
+    let mut notice = testing::opened();
+    let long = |n: usize| format!("{n:06}{}", "x".repeat(250));
+    let alert = &mut notice.items[0].alert;
+    alert.accounts = (0..6_000).map(long).collect();
+    alert.regions = (0..6_000).map(long).collect();
+    alert.rule = "r".repeat(300);
+    published(TOPIC, &notice).await;
 }
 
 #[tokio::test]
@@ -301,6 +313,27 @@ fn settings() {
             error.starts_with("topic: must be a topic's ARN"),
             "{wrong}: {error}"
         );
+    }
+}
+
+#[test]
+fn settings_are_judged_before_anything_is_built() {
+    let error = Channels::parse("a:\n  kind: sns\n  topic: alerts\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("channel a: topic: must be a topic's ARN"),
+        "{error}"
+    );
+    let good = format!(
+        "a: {{kind: sns, topic: '{TOPIC}'}}\nb: {{kind: eventbridge}}\nc: {{kind: ses, from: a@b.example, to: [c@d.example]}}"
+    );
+    assert!(Channels::parse(&good).is_ok());
+    for wrong in [
+        "{kind: eventbridge, bus: a b}",
+        "{kind: ses, from: x, to: [c@d.example]}",
+    ] {
+        assert!(Channels::parse(&format!("a: {wrong}")).is_err(), "{wrong}");
     }
 }
 
