@@ -309,6 +309,7 @@ fn check_email(notice: &Notice) {
             "In-Reply-To",
             "References",
             "MIME-Version",
+            "Auto-Submitted",
             "Content-Type",
         ];
         assert!(known.contains(&name), "{line:?}");
