@@ -294,5 +294,13 @@ pub(crate) fn golden(name: &str, text: &str) {
         std::fs::write(&path, text).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, expected, "{name} differs; GOLDEN=update rewrites it");
+    let differs = text
+        .split('\n')
+        .zip(expected.split('\n'))
+        .find(|(is, was)| is != was);
+    if text != expected {
+        panic!(
+            "{name} differs, at first in (now, golden): {differs:#?}\nGOLDEN=update rewrites it"
+        );
+    }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use alerts::{Words, prose};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Config, Ses, address};
+use super::{Config, Ses, address, render};
 use crate::channel::aws::tests::{assert_signed, client, errors_are_told_apart};
 use crate::channel::{Channel, Failed, Receipt};
+use crate::hostile::{dull, nasty, no_formula};
 use crate::testing::{self, Answer, Receiver, Seen};
 
 fn config(more: Value) -> Config {
@@ -24,26 +26,8 @@ fn channel(url: &str, more: Value) -> Ses {
     ses
 }
 
-/// What the API reference says of `SendEmail`, and the developer guide of headers.
-fn contract(seen: &Seen) -> Answer {
-    assert_eq!(
-        (seen.method.as_str(), seen.path.as_str()),
-        ("POST", "/v2/email/outbound-emails")
-    );
-    let body = seen.json();
-    let simple = &body["Content"]["Simple"];
-    let subject = simple["Subject"]["Data"].as_str().unwrap();
-    assert!(
-        !subject.is_empty()
-            && subject.chars().count() <= 200
-            && !subject.contains(char::is_control)
-    );
-    let (text, html) = (&simple["Body"]["Text"], &simple["Body"]["Html"]);
-    for part in [&simple["Subject"], text, html] {
-        assert_eq!(part["Charset"], "UTF-8");
-        assert!(!part["Data"].as_str().unwrap().is_empty());
-    }
-    let html = html["Data"].as_str().unwrap();
+#[track_caller]
+fn only_our_tags(html: &str) {
     let tags: Vec<&str> = html
         .split('<')
         .skip(1)
@@ -70,6 +54,29 @@ fn contract(seen: &Seen) -> Answer {
         "nothing is loaded, nothing of a finding is a tag"
     );
     assert!(!html.contains("url("), "{html}");
+}
+
+/// What the API reference says of `SendEmail`, and the developer guide of headers.
+fn contract(seen: &Seen) -> Answer {
+    assert_eq!(
+        (seen.method.as_str(), seen.path.as_str()),
+        ("POST", "/v2/email/outbound-emails")
+    );
+    let body = seen.json();
+    let simple = &body["Content"]["Simple"];
+    let subject = simple["Subject"]["Data"].as_str().unwrap();
+    assert!(
+        !subject.is_empty()
+            && subject.chars().count() <= 200
+            && !subject.contains(char::is_control)
+    );
+    let (text, html) = (&simple["Body"]["Text"], &simple["Body"]["Html"]);
+    for part in [&simple["Subject"], text, html] {
+        assert_eq!(part["Charset"], "UTF-8");
+        assert!(!part["Data"].as_str().unwrap().is_empty());
+    }
+    let html = html["Data"].as_str().unwrap();
+    only_our_tags(html);
     for header in simple["Headers"].as_array().unwrap() {
         let (name, value) = (
             header["Name"].as_str().unwrap(),
@@ -286,4 +293,18 @@ fn a_preview_is_the_mail() {
     let head = "From: GuardDuty alerts <alerts@corp.example>\nTo: ann@corp.example, On Call <oncall@corp.example>";
     let due = format!("{head}\nSubject: {}\n\n{}", words.headline, prose(&words));
     assert_eq!(channel.preview(&testing::group(3)), due);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_is_more_than_text(text in nasty(), several in any::<bool>()) {
+        let notice = if several { testing::group(20) } else { testing::opened() };
+        let mail = render(&testing::with(&text, notice, 3), None);
+        dull(&mail.subject);
+        no_formula(&mail.subject);
+        dull(&mail.text);
+        only_our_tags(&mail.html);
+    }
 }

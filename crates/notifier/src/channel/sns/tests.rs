@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alerts::{Label, Words, prose};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Config, Sns, subject};
+use super::{Config, Sns, render, subject};
 use crate::Channels;
 use crate::channel::aws::tests::{assert_signed, client, errors_are_told_apart};
 use crate::channel::{Channel, Receipt};
+use crate::hostile::{dull, nasty, no_formula};
 use crate::testing::{self, Answer, Receiver, Seen};
 
 const TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:alerts";
@@ -341,4 +343,29 @@ fn settings_are_judged_before_anything_is_built() {
 fn it_reads_well() {
     let channel = channel("http://127.0.0.1:1", TOPIC);
     testing::golden("sns-opened.txt", &channel.preview(&testing::opened()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_is_more_than_text(text in nasty(), fifo in any::<bool>()) {
+        let notice = testing::with(&text, testing::opened(), 3);
+        let sent = render(&notice, &notice.items[0], fifo);
+        prop_assert!(sent.bytes() <= 262_144);
+        dull(&sent.subject);
+        no_formula(&sent.subject);
+        let texts: Value = serde_json::from_str(&sent.message).unwrap();
+        for people in ["default", "sms", "application"] {
+            dull(texts[people].as_str().unwrap());
+        }
+        let machine = texts["sqs"].as_str().unwrap();
+        prop_assert_eq!(alerts::clean(machine, usize::MAX), machine, "odd characters are escaped");
+        let document: Value = serde_json::from_str(machine).unwrap();
+        let to_the_letter = document["alert"]["group"]["remote_ip"] == json!(text);
+        prop_assert!(to_the_letter || document["truncated"] == json!(true));
+        for (_, _, value) in sent.attributes {
+            prop_assert!(value.chars().all(|c| c.is_ascii_graphic()), "{}", value);
+        }
+    }
 }
