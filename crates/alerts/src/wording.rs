@@ -17,8 +17,8 @@ pub use prose::prose;
 pub use tame::tame;
 
 use crate::clean;
-use crate::life::{Alert, Event, Group};
-use crate::notice::{Item, Notice};
+use crate::life::{Event, Group};
+use crate::notice::{AccountNotes, Item, Notice};
 
 /// How many alerts of a group get a line; the others are only counted.
 const LINES: usize = 15;
@@ -140,13 +140,14 @@ fn tag(event: Event, level: Label) -> String {
 
 fn item_headline(item: &Item) -> String {
     let alert = &item.alert;
-    format!("{} {}", tag(item.event, alert.severity), subject(alert))
+    format!("{} {}", tag(item.event, alert.severity), subject(item))
 }
 
 /// `Many findings from one remote IP: remote_ip = 203.0.113.9`
-fn subject(alert: &Alert) -> String {
+fn subject(item: &Item) -> String {
+    let alert = &item.alert;
     let title = clean(&alert.title, VALUE);
-    match group_words(&alert.group) {
+    match group_words(&alert.group, &item.accounts) {
         Some(group) => format!("{title}: {group}"),
         None => title.into_owned(),
     }
@@ -162,8 +163,8 @@ fn group_headline(notice: &Notice, level: Label, phase: Phase) -> String {
         _ if phase == Phase::Taken => "[TAKEN]".to_owned(),
         _ => tag(Event::Opened, level),
     };
-    let about =
-        group_words(&notice.group).map_or_else(String::new, |group| format!(" for {group}"));
+    let about = group_words(&notice.group, known(notice))
+        .map_or_else(String::new, |group| format!(" for {group}"));
     format!(
         "{tag} {}{about}: {}",
         counted(total as i64, "alert"),
@@ -213,16 +214,28 @@ fn line(item: &Item) -> String {
     words.join(", ")
 }
 
-/// `remote_ip = 203.0.113.9, port = (none)`; `None` for a group of everything.
-fn group_words(group: &Group) -> Option<String> {
+/// `remote_ip = 203.0.113.9, port = (none)`, `account_id = 111111111111 (payments-prod)`; `None` for a group of everything.
+fn group_words(group: &Group, accounts: &[AccountNotes]) -> Option<String> {
+    let name_of = |column: &str, id: &str| {
+        let notes = accounts
+            .iter()
+            .find(|notes| column == "account_id" && notes.account_id == id)?;
+        Some(format!(" ({})", tame(notes.name.as_deref()?, 60)))
+    };
     let words: Vec<String> = (group.iter().take(8))
         .map(|(column, value)| {
+            let name = value.as_deref().and_then(|value| name_of(column, value));
             let value = value.as_deref();
             let value = value.map_or_else(|| "(none)".to_owned(), |value| tame(value, VALUE));
-            format!("{} = {value}", tame(column, 60))
+            format!("{} = {value}{}", tame(column, 60), name.unwrap_or_default())
         })
         .collect();
     (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// What the worst alert knows of accounts: a group by account has the same in all.
+fn known(notice: &Notice) -> &[AccountNotes] {
+    notice.items.first().map_or(&[], |item| &item.accounts)
 }
 
 /// `1 alert`, `2 alerts`.

@@ -3,7 +3,7 @@
 
 mod book;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use alerts::outbox::{self, DeliveryRow, Due, Ended, Happened, Patience, Queue, S
 use alerts::{Alert, Item, Notice, Routed, Rule, RuleNotes, TopValues};
 use async_trait::async_trait;
 use lake::{AlertCommit, Lake, LakeError, Table};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::channel::{Channel, Failed, Receipt};
@@ -19,8 +20,10 @@ use book::Book;
 
 /// How often somebody else may write to the log of deliveries first.
 const ATTEMPTS: u32 = 50;
-/// Deliveries of one channel at once.
+/// Requests to one channel at once.
 const AT_ONCE: usize = 4;
+/// Deliveries of one channel that are begun in one commit, and wait for each other then.
+const BEGUN: usize = 32;
 /// No attempt takes longer, whatever a channel does.
 const LONGEST: Duration = Duration::from_secs(60);
 /// The most frequent values are looked up for as many alerts of a notice, and for no longer.
@@ -70,9 +73,12 @@ pub struct Notifier {
     options: NotifierOptions,
     book: Book,
     sending: JoinSet<(DeliveryRow, Ended)>,
-    /// By channel: deliveries that it is busy with, and until when it asked to be left alone.
+    /// By channel: who may send, how many deliveries have begun, and until when it asked to be left alone.
+    turns: BTreeMap<String, Arc<Semaphore>>,
     busy: BTreeMap<String, usize>,
     paused: BTreeMap<String, i64>,
+    /// Ids of what is being sent, or was and is not logged yet.
+    under_way: BTreeSet<String>,
     /// Outcomes that are not logged yet.
     unlogged: Vec<(DeliveryRow, Ended)>,
 }
@@ -91,7 +97,6 @@ impl Notifier {
         Ok(Notifier {
             lake,
             setup,
-            channels,
             rules: (rules.iter())
                 .map(|rule| (rule.id.clone(), rule_notes(rule)))
                 .collect(),
@@ -99,6 +104,11 @@ impl Notifier {
             options,
             book,
             sending: JoinSet::new(),
+            turns: (channels.keys())
+                .map(|name| (name.clone(), Arc::new(Semaphore::new(AT_ONCE))))
+                .collect(),
+            channels,
+            under_way: BTreeSet::new(),
             busy: BTreeMap::new(),
             paused: BTreeMap::new(),
             unlogged: Vec::new(),
@@ -221,7 +231,7 @@ impl Notifier {
             let room = if paused {
                 0
             } else {
-                AT_ONCE.saturating_sub(busy)
+                BEGUN.saturating_sub(busy)
             };
             (name.clone(), room)
         };
@@ -234,6 +244,7 @@ impl Notifier {
             routes: &self.setup.routes,
             one_by_one: &single,
             room: self.channels.iter().map(room).collect(),
+            sending: &self.under_way,
             muted: &muted,
             patience: self.options.patience,
             now,
@@ -258,7 +269,11 @@ impl Notifier {
         let Some(channel) = self.channels.get(&row.channel).cloned() else {
             return;
         };
+        let Some(turns) = self.turns.get(&row.channel).cloned() else {
+            return;
+        };
         *self.busy.entry(row.channel.clone()).or_default() += 1;
+        self.under_way.insert(row.delivery_id.clone());
         let mut notice = self.notice(&row);
         let before = self
             .book
@@ -271,7 +286,13 @@ impl Notifier {
                     .unwrap_or_default(),
             });
         let evidence = Arc::clone(&self.evidence);
+        // Another process may take over what this one has begun and says nothing of.
+        let patience = Duration::from_micros((self.options.patience.in_doubt / 2).max(0) as u64);
         self.sending.spawn(async move {
+            let Ok(Ok(_turn)) = tokio::time::timeout(patience, turns.acquire_owned()).await else {
+                let why = "those before it take too long".to_owned();
+                return (row, Ended::ForNow(why, None));
+            };
             for item in notice.items.iter_mut().take(LOOKED_UP) {
                 let looked = tokio::time::timeout(LOOKING, evidence.top(&item.alert)).await;
                 item.top = looked.unwrap_or_default();
@@ -336,6 +357,7 @@ impl Notifier {
                 continue;
             }
             for (row, ended) in std::mem::take(&mut self.unlogged) {
+                self.under_way.remove(&row.delivery_id);
                 if let Some(busy) = self.busy.get_mut(&row.channel) {
                     *busy = busy.saturating_sub(1);
                 }

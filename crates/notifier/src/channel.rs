@@ -2,12 +2,17 @@
 
 pub(crate) mod http;
 
+mod aws;
+
 pub(crate) mod alertmanager;
 pub(crate) mod email;
+pub mod eventbridge;
 pub(crate) mod file;
 pub(crate) mod jira;
 pub(crate) mod pagerduty;
+pub mod ses;
 pub(crate) mod slack;
+pub mod sns;
 pub(crate) mod stdout;
 pub(crate) mod teams;
 #[cfg(test)]

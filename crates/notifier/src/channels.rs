@@ -17,20 +17,23 @@ use serde_json::Value;
 
 use crate::channel::http::{Http, TIMEOUT};
 use crate::channel::{
-    Channel, Clock, Lookup, alertmanager, email, file, jira, lookup, pagerduty, slack, stdout,
-    teams, webhook,
+    Channel, Clock, Lookup, alertmanager, email, eventbridge, file, jira, lookup, pagerduty, ses,
+    slack, sns, stdout, teams, webhook,
 };
 use crate::secret::{SecretAt, read_secret};
 use tree::{Place, Tree};
 
 /// What `kind:` may say, and whose settings the rest of the channel then is.
-const KINDS: [(&str, Parse); 9] = [
+const KINDS: [(&str, Parse); 12] = [
     ("alertmanager", parse::<alertmanager::Config>),
     ("email", parse::<email::Config>),
+    ("eventbridge", parse::<eventbridge::Config>),
     ("file", parse::<file::Config>),
     ("jira", parse::<jira::Config>),
     ("pagerduty", parse::<pagerduty::Config>),
+    ("ses", parse::<ses::Config>),
     ("slack", parse::<slack::Config>),
+    ("sns", parse::<sns::Config>),
     ("stdout", parse::<stdout::Config>),
     ("teams", parse::<teams::Config>),
     ("webhook", parse::<webhook::Config>),

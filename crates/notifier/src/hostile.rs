@@ -70,7 +70,7 @@ const TRIES: [&str; 51] = [
     "👍🏽👩‍👩‍👧 ﷺ é",
 ];
 
-fn nasty() -> impl Strategy<Value = String> {
+pub(crate) fn nasty() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => proptest::sample::select(TRIES.to_vec()).prop_map(str::to_owned),
         1 => "\\PC{0,20}",
@@ -130,7 +130,7 @@ fn texts<'a>(name: &'a str, value: &'a Value, out: &mut Vec<(&'a str, &'a str)>)
 }
 
 /// What no text for people may hold, whoever receives it, after the rule's own link is taken out.
-fn dull(text: &str) {
+pub(crate) fn dull(text: &str) {
     let text = text.replace(RUNBOOK, "").replace(SLACK_RUNBOOK, "");
     for line in text.split('\n') {
         assert_eq!(
@@ -154,7 +154,7 @@ fn dull(text: &str) {
     }
 }
 
-fn no_formula(text: &str) {
+pub(crate) fn no_formula(text: &str) {
     assert!(
         !text.starts_with(['=', '+', '-', '@']),
         "a formula: {text:?}"
@@ -309,6 +309,7 @@ fn check_email(notice: &Notice) {
             "In-Reply-To",
             "References",
             "MIME-Version",
+            "Auto-Submitted",
             "Content-Type",
         ];
         assert!(known.contains(&name), "{line:?}");

@@ -20,7 +20,7 @@ mod severity;
 mod testing;
 
 pub use bell::{Evidence, Notifier, NotifierOptions, Report, rule_notes};
-pub use channel::{Channel, Clock, Failed, Lookup, Receipt, Takes, lookup};
+pub use channel::{Channel, Clock, Failed, Lookup, Receipt, Takes, eventbridge, lookup, ses, sns};
 pub use channels::{Channels, ChannelsError, Outside};
 pub use file::{Setup, SetupError};
 pub use secret::{SecretAt, read_secret};

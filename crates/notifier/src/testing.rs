@@ -87,6 +87,7 @@ pub(crate) fn alert() -> Alert {
         findings_total: 12,
         accounts: texts(&["111111111111", "222222222222", "333333333333"]),
         regions: texts(&["eu-central-1", "us-east-1"]),
+        types: vec!["UnauthorizedAccess:EC2/SSHBruteForce".to_owned()],
         max_severity: Some(Label::High),
         sql: "SELECT * FROM (\nSELECT *\nFROM observations\nWHERE remote_ip IS NOT NULL\n  AND NOT sample\n) AS measured\nWHERE arrow_cast(\"remote_ip\", 'Utf8') = '203.0.113.9'\n  AND \"event_time\" > TIMESTAMP '2026-11-21T09:48:40Z' AND \"event_time\" <= TIMESTAMP '2026-11-21T10:00:00Z'\nORDER BY \"event_time\"".to_owned(),
         historic: false,
@@ -294,5 +295,13 @@ pub(crate) fn golden(name: &str, text: &str) {
         std::fs::write(&path, text).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, expected, "{name} differs; GOLDEN=update rewrites it");
+    let differs = text
+        .split('\n')
+        .zip(expected.split('\n'))
+        .find(|(is, was)| is != was);
+    if text != expected {
+        panic!(
+            "{name} differs, at first in (now, golden): {differs:#?}\nGOLDEN=update rewrites it"
+        );
+    }
 }

@@ -216,6 +216,8 @@ pub struct Due<'a> {
     pub one_by_one: &'a BTreeSet<String>,
     /// By channel that there is: how many more deliveries it can take now.
     pub room: BTreeMap<String, usize>,
+    /// Ids of the deliveries that this process is sending: they are not in doubt, however long they take.
+    pub sending: &'a BTreeSet<String>,
     /// Whether a time of that name, in which nothing is sent, is now.
     pub muted: &'a dyn Fn(&str) -> bool,
     /// How long things are waited for.
@@ -291,7 +293,10 @@ impl Due<'_> {
     /// Whether an attempt that has begun is to be made again.
     fn is_over(&self, open: &Attempt) -> bool {
         match &open.running {
-            Some((since, _)) => since.saturating_add(self.patience.in_doubt) <= self.now,
+            Some((since, _)) => {
+                !self.sending.contains(&open.delivery_id)
+                    && since.saturating_add(self.patience.in_doubt) <= self.now
+            }
             None => open.due <= self.now,
         }
     }

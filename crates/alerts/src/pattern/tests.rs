@@ -44,6 +44,19 @@ fn three_arrays_of_a_thousand_elements_do_not_take_their_product() {
 }
 
 #[test]
+fn one_array_of_all_that_fits_into_an_event_does_not_take_its_square() {
+    let element = |n: usize| json!({ ["x", "y"][n % 2]: 1 });
+    let many: Value = (0..20_000).map(element).collect();
+    let event = [json!({"a": [many, []]})];
+    let begun = std::time::Instant::now();
+    check(json!({"a": {"x": [1], "y": [1]}}), &[], &event);
+    let absent = json!({"a": {"x": [1], "xx": [{"exists": false}], "y": [1]}});
+    check(absent, &[], &event);
+    // A second at most, unoptimised; to compare every two of them takes minutes.
+    assert!(begun.elapsed().as_secs() < 40, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn a_pattern_as_deep_as_can_be_is_refused_and_not_walked() {
     let deep = format!("{}{}", r#"{"a":"#.repeat(100_000), "1");
     assert!(Pattern::parse(&deep).is_err());

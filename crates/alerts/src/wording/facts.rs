@@ -1,7 +1,7 @@
 //! What there is to know of an alert, by name, what matters most first.
 
 use super::sentence::{accounts, time};
-use super::{Fact, Shape, VALUE, group_words, tame};
+use super::{Fact, Shape, VALUE, group_words, known, tame};
 use crate::clean;
 use crate::life::Alert;
 use crate::notice::{Item, Notice};
@@ -18,7 +18,7 @@ const SQL: usize = 2_500;
 pub(super) fn of_item(notice: &Notice, item: &Item) -> Vec<Fact> {
     let (alert, rule) = (&item.alert, &item.rule);
     let mut facts = Facts(Vec::new());
-    facts.short("Group", group_words(&alert.group));
+    facts.short("Group", group_words(&alert.group, &item.accounts));
     facts.short("Count", Some(count(alert)));
     facts.short("First seen", Some(time(alert.first_seen)));
     facts.short("Last seen", Some(time(alert.last_seen)));
@@ -75,7 +75,7 @@ pub(super) fn of_item(notice: &Notice, item: &Item) -> Vec<Fact> {
 pub(super) fn of_group(notice: &Notice) -> Vec<Fact> {
     let alerts = || notice.items.iter().map(|item| &item.alert);
     let mut facts = Facts(Vec::new());
-    facts.short("Group", group_words(&notice.group));
+    facts.short("Group", group_words(&notice.group, known(notice)));
     facts.short("Alerts", Some(notice.items.len().to_string()));
     facts.short(
         "First seen",

@@ -73,8 +73,8 @@ pub(super) fn of_group(notice: &Notice) -> String {
 /// What was found, when and where.
 fn found(item: &Item) -> String {
     let alert = &item.alert;
-    let about =
-        group_words(&alert.group).map_or_else(String::new, |group| format!(" about {group}"));
+    let about = group_words(&alert.group, &item.accounts)
+        .map_or_else(String::new, |group| format!(" about {group}"));
     let seen = between(alert.first_seen, alert.last_seen);
     let accounts = accounts(item, NAMED);
     let place = match alert.accounts.len() {

@@ -102,6 +102,36 @@ fn a_silence_has_no_findings_and_is_told_as_well() {
 }
 
 #[test]
+fn an_account_is_called_by_its_name() {
+    let headline = |id: &str| {
+        let mut told = item(Event::Opened);
+        told.alert.group = vec![("account_id".to_owned(), Some(id.to_owned()))];
+        Words::of(&notice(vec![told])).headline
+    };
+    let title = "[HIGH] Many findings from one remote IP:";
+    let named = format!("{title} account_id = 111111111111 (payments-prod)");
+    assert_eq!(headline("111111111111"), named);
+    assert_eq!(
+        headline("333333333333"),
+        format!("{title} account_id = 333333333333")
+    );
+}
+
+#[test]
+fn extremes_have_words_too() {
+    for number in [i64::MIN, -1, 0, 1, i64::MAX] {
+        let mut told = item(Event::Snoozed);
+        let alert = &mut told.alert;
+        (alert.first_seen, alert.last_seen, alert.changed_at) = (number, number, number);
+        (alert.count, alert.threshold, alert.findings_total) = (number, number, number);
+        (alert.group, alert.accounts) = (Vec::new(), Vec::new());
+        alert.snoozed_until = Some(number);
+        assert!(!prose(&Words::of(&notice(vec![told.clone(), told]))).is_empty());
+    }
+    assert!(!Words::of(&notice(Vec::new())).headline.is_empty());
+}
+
+#[test]
 fn a_group_has_a_line_for_each_of_the_first_and_says_how_many_more() {
     let items: Vec<Item> = (0..200)
         .map(|at| {

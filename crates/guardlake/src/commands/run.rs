@@ -129,9 +129,8 @@ async fn ring_for_new_findings(
         // Quiet resolves and snoozes end without findings.
         if evaluated != Some(version) || looked.elapsed() >= WITHOUT_FINDINGS {
             looked = tokio::time::Instant::now();
-            let evaluated =
-                alert::evaluate(&mut evaluator, lake, library, suppressions, rings_here);
-            let rung = evaluated.await?;
+            let looking = alert::evaluate(&mut evaluator, lake, library, suppressions, rings_here);
+            let rung = looking.await?;
             if rings_here {
                 alert::ring(&rung)?;
             }

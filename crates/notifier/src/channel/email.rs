@@ -13,7 +13,7 @@ use alerts::{Notice, Words, clean, prose};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, Subject};
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
@@ -177,7 +177,12 @@ impl Email {
             .from(self.from.clone())
             .date((self.clock)().max(UNIX_EPOCH))
             .message_id(Some(self.message_id(&notice.key)))
-            .header(lettre::message::header::Subject::from(subject));
+            .header(Subject::from(subject))
+            // RFC 3834: nobody's holiday answers it.
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ));
         for to in &self.to {
             message = message.to(to.clone());
         }

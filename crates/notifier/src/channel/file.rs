@@ -78,7 +78,8 @@ fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
         .read(true)
         .open(path)?;
     let mut all = Vec::with_capacity(lines.len() + 1);
-    if file.seek(SeekFrom::End(0))? > 0 {
+    let is_new = file.seek(SeekFrom::End(0))? == 0;
+    if !is_new {
         file.seek(SeekFrom::End(-1))?;
         let mut last = [0];
         file.read_exact(&mut last)?;
@@ -89,7 +90,15 @@ fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     }
     all.extend_from_slice(lines);
     file.write_all(&all)?;
-    file.sync_all()
+    file.sync_all()?;
+    // The name of a new file rests in its folder.
+    if cfg!(unix) && is_new {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Settings for Config {
     }
 
     fn build(&self, outside: &Outside<'_>) -> Result<Box<dyn Channel>, String> {
-        let target = match &self.url {
+        let mut target = match &self.url {
             Address::Open(address) => self.target(address)?,
             Address::Secret(at) => {
                 let address = outside.secret("url", at)?;
@@ -72,14 +72,16 @@ impl Settings for Config {
             }
         };
         let guard = Guard::new(outside.lookup.clone(), self.allow_private);
-        let keys = self.secrets.iter().map(|at| {
+        let mut keys = Vec::new();
+        for at in &self.secrets {
             let secret = outside.secret("secrets", at)?;
-            Key::parse(&secret).map_err(|why| format!("secrets: {at} {why}"))
-        });
+            keys.push(Key::parse(&secret).map_err(|why| format!("secrets: {at} {why}"))?);
+            target = target.hiding(&secret);
+        }
         Ok(Box::new(Webhook {
             http: Http::new(outside.clock, Some(guard), outside.timeout)?,
             target,
-            keys: keys.collect::<Result<_, _>>()?,
+            keys,
             most: self.max_bytes.unwrap_or(MOST_BYTES),
         }))
     }

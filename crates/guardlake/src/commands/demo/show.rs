@@ -43,6 +43,7 @@ pub(super) async fn all(lake: &Lake, library: &Library, max_age: i64) -> Result<
         lake,
         library,
         &[],
+        true,
     )
     .await?;
     let shown = first_of_each_rule(&rung);

@@ -132,6 +132,7 @@ async fn no_text_adds_a_header_or_a_recipient() {
             "Subject",
             "To",
             "MIME-Version",
+            "Auto-Submitted",
             "Content-Type",
         ]
         .to_vec();

@@ -1,5 +1,7 @@
 //! The Events API v2: trigger, acknowledge and resolve by a key that we choose, so that a repeated event changes nothing.
 
+use std::time::Duration;
+
 use alerts::{Notice, Phase, Shape, Words, clean, rfc3339};
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +15,8 @@ use crate::document::line;
 /// 512 KB, and room for the routing key.
 const MOST_BYTES: usize = 500_000;
 const SUMMARY: usize = 1_024;
+/// PagerDuty asks those that it throttles for "a backoff of a few minutes" and names no figure.
+const BACKOFF: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
 pub(super) struct Events {
@@ -87,7 +91,14 @@ impl Events {
             .http
             .post(&self.target, HeaderMap::new(), line(&event))
             .await?;
-        reply.accepted()?;
+        let throttled = reply.status == 429;
+        reply.accepted().map_err(|failed| match failed {
+            Failed::ForNow { why, wait } if throttled => Failed::ForNow {
+                why,
+                wait: wait.or(Some(BACKOFF)),
+            },
+            failed => failed,
+        })?;
         Ok(Receipt {
             reference: event["dedup_key"].as_str().map(str::to_owned),
             detail: Value::Null,

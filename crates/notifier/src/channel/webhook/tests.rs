@@ -92,6 +92,15 @@ async fn redirects_are_failures_and_gone_is_gone() {
         assert!(matches!(failed, Failed::ForGood { .. }), "{failed:?}");
     }
     assert!(elsewhere.seen().is_empty());
+    receiver.first(Answer::Text(
+        400,
+        format!("this is not signed with {}", secret(&NEW)),
+    ));
+    let failed = channel.deliver(&testing::opened(), None).await.unwrap_err();
+    assert!(
+        failed.to_string().ends_with("this is not signed with ***"),
+        "{failed}"
+    );
     receiver.first(Answer::Text(410, String::new()));
     let failed = channel.deliver(&testing::opened(), None).await.unwrap_err();
     assert!(
