@@ -162,7 +162,19 @@ mod tests {
             within(1 << 20, &small, &small.items[0]),
             document(&small, &small.items[0])
         );
-        let huge = testing::huge(1);
+        let mut huge = testing::huge(1);
+        (huge.key, huge.thread) = ("k".repeat(64), "t".repeat(64));
+        huge.items[0].alert.alert_id = "a".repeat(64);
+        let tiny = within(3_900, &huge, &huge.items[0]);
+        assert!(line(&tiny).len() <= 3_900, "{}", line(&tiny).len());
+        assert_eq!(
+            (&tiny["key"], &tiny["thread"]),
+            (&json!(huge.key), &json!(huge.thread))
+        );
+        assert_eq!(
+            tiny["alert"]["alert_id"],
+            json!(huge.items[0].alert.alert_id)
+        );
         let cut = within(20_000, &huge, &huge.items[0]);
         assert!(line(&cut).len() <= 20_000, "{}", line(&cut).len());
         assert_eq!(cut["truncated"], json!(true));

@@ -10,7 +10,7 @@ use alerts::{
 };
 use secrecy::SecretString;
 
-pub(crate) use receiver::{Answer, Receiver, Seen, resetting};
+pub(crate) use receiver::{Answer, Receiver, Seen, endless, resetting};
 
 use crate::channel::Channel;
 use crate::{Channels, Outside, SecretAt};

@@ -2,8 +2,8 @@
 //! Cloud speaks version 3 of the REST API and documents (ADF), Data Center version 2 and text.
 //!
 //! Contract: developer.atlassian.com/cloud/jira/platform/rest/v3 and docs.atlassian.com for Data Center. Creation has no idempotency key:
-//! whoever creates looks for the label first. The index that is searched lags a little, so a second attempt within moments of one whose
-//! answer was lost may still create a second issue.
+//! whoever creates looks for the label first. The search lags behind by seconds, seldom by minutes, so an attempt whose answer was lost asks for
+//! a minute before the next; where the search takes longer there may be a second issue.
 
 mod calls;
 #[cfg(test)]

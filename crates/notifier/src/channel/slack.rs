@@ -113,16 +113,20 @@ impl Slack {
     }
 
     /// Calls a method of the Web API.
-    async fn call(&self, method: &str, body: &Value) -> Result<Value, Answer> {
+    async fn call(&self, method: &str, message: &Value) -> Result<Value, Answer> {
         let Way::Bot { api, token, .. } = &self.way else {
             return Err(Answer::Failed(Failed::ForGood {
                 why: "an incoming webhook has no methods".to_owned(),
             }));
         };
+        let mut body = message.clone();
+        // `chat.update` would make links and names of what looks like one; what is marked as one is still read.
+        body["parse"] = json!("none");
+        body["link_names"] = json!(false);
         let headers = HeaderMap::from_iter([(AUTHORIZATION, token.clone())]);
         let reply = self
             .http
-            .post(&api.below(&[method]), headers, line(body))
+            .post(&api.below(&[method]), headers, line(&body))
             .await?;
         let reply = reply.accepted()?;
         let Ok(answer) = serde_json::from_str::<Value>(&reply.text) else {

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::{Http, Target, is_public, retry_after};
 use crate::channel::Failed;
-use crate::testing::{self, Answer, Receiver, resetting};
+use crate::testing::{self, Answer, Receiver, endless, resetting};
 
 fn http() -> Http {
     Http::new(testing::clock, None, Duration::from_millis(400)).unwrap()
@@ -123,6 +123,11 @@ async fn what_is_said_holds_no_secret_and_no_control_codes_and_has_an_end() {
     assert!(why.chars().count() < 400, "{why}");
     let target = Target::parse(&address, false).unwrap();
     assert_eq!(format!("{target:?}"), "Target(\"127.0.0.1\")");
+}
+
+#[tokio::test]
+async fn who_talks_without_end_is_heard_for_a_while() {
+    assert_eq!(post(&endless().await).await.unwrap().text.len(), 64 * 1024);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What is asked of Jira, one function a call.
 
+use std::time::Duration;
+
 use alerts::clean;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -9,6 +11,10 @@ use super::Product;
 use crate::channel::Failed;
 use crate::channel::http::{Http, Reply, Target};
 use crate::document::line;
+
+/// After a change the search answers as before "from a few seconds to minutes", most within seconds
+/// (developer.atlassian.com/cloud/jira/platform/search-and-reconcile; what helps there needs the id of the issue).
+const INDEXED: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Calls {
@@ -61,16 +67,23 @@ impl Calls {
         Ok(found["issues"].get(0).and_then(Issue::read))
     }
 
-    /// The key of what was made.
+    /// The key of what was made. Where nobody knows whether it was, the next attempt is to wait until the search would know.
     pub(super) async fn create(&self, issue: Value) -> Result<String, Failed> {
         let reply = self
             .ask(Method::POST, self.at(&["issue"]), Some(issue))
-            .await?;
-        let reply = reply.accepted()?;
+            .await;
+        let reply = reply.map_err(once_indexed)?;
+        // Whoever is throttled has made nothing.
+        let reply = match reply.status {
+            429 => reply.accepted()?,
+            _ => reply.accepted().map_err(once_indexed)?,
+        };
         let made: Value = serde_json::from_str(&reply.text).unwrap_or_default();
         match made["key"].as_str() {
             Some(key) => Ok(key.to_owned()),
-            None => Err(reply.for_now("it answered without the key of an issue")),
+            None => Err(once_indexed(
+                reply.for_now("it answered without the key of an issue"),
+            )),
         }
     }
 
@@ -157,4 +170,14 @@ impl Calls {
 
 fn json_of(reply: Reply) -> Result<Value, Failed> {
     serde_json::from_str(&reply.text).map_err(|_| reply.for_now("the answer is no JSON"))
+}
+
+fn once_indexed(failed: Failed) -> Failed {
+    match failed {
+        Failed::ForNow { why, wait } => Failed::ForNow {
+            why,
+            wait: Some(wait.unwrap_or_default().max(INDEXED)),
+        },
+        failed => failed,
+    }
 }

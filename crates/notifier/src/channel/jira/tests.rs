@@ -199,7 +199,11 @@ async fn an_answer_that_is_lost_makes_no_second_issue_and_no_second_comment() {
     let channel = channel(&receiver.url, "3", "Done");
     board.lock().unwrap().loses_answers = true;
     let failed = channel.deliver(&testing::opened(), None).await.unwrap_err();
-    assert!(matches!(failed, Failed::ForNow { .. }), "{failed:?}");
+    let minute = Some(std::time::Duration::from_secs(60));
+    assert!(
+        matches!(failed, Failed::ForNow { wait, .. } if wait == minute),
+        "{failed:?}"
+    );
     let receipt = channel.deliver(&testing::opened(), None).await.unwrap();
     assert_eq!(receipt.reference.as_deref(), Some("SEC-1"));
     channel

@@ -69,6 +69,10 @@ fn api(seen: &Seen) -> Answer {
         return error("invalid_auth");
     }
     let body = seen.json();
+    // Without these, `chat.update` parses as a client does.
+    if body["parse"] != "none" || body["link_names"] != false {
+        return error("links");
+    }
     if let Err(why) = wrong(&body) {
         return error(&why);
     }

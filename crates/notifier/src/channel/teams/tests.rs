@@ -85,6 +85,29 @@ async fn cards_fit_whatever_comes() {
     }
 }
 
+#[test]
+fn what_is_too_much_is_left_out_and_said() {
+    let fact = alerts::Fact {
+        name: "Most frequent user_name".to_owned(),
+        value: "東".repeat(600),
+        shape: alerts::Shape::Long,
+    };
+    let mut words = alerts::Words::of(&testing::opened());
+    words.facts.extend(vec![fact; 40]);
+    let message = super::render(&words);
+    assert!(crate::document::line(&message).len() <= 25_000);
+    assert_eq!(wrong(&message), None);
+    assert!(
+        message
+            .to_string()
+            .contains("The rest is left out for want of room.")
+    );
+    assert!(
+        message.to_string().contains("First seen"),
+        "what matters most stays"
+    );
+}
+
 #[tokio::test]
 async fn the_signature_in_the_address_is_not_told() {
     let receiver = Receiver::start(contract).await;
