@@ -2,7 +2,7 @@
 //! fires twice and nothing is lost.
 
 mod at_once;
-mod ground;
+pub(crate) mod ground;
 mod many;
 mod older;
 mod order;

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod bell;
 mod exactly_once;
 mod house;
 mod life;

@@ -255,6 +255,7 @@ impl Outbox {
                     && open.delivery_id == row.delivery_id
                 {
                     open.running = None;
+                    open.attempt = row.attempt;
                     open.due = row.due.unwrap_or(row.at);
                 }
             }

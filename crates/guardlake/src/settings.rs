@@ -85,6 +85,9 @@ pub(crate) struct FolderSettings {
 pub(crate) struct NotifySettings {
     /// The file of channels and routes. Without it alerts are told on standard output.
     pub(crate) file: Option<PathBuf>,
+    /// How long an attempt of which nothing is heard is waited for before it is made again, by whoever runs then: `90s`. An
+    /// attempt may take 60 seconds.
+    pub(crate) in_doubt: Option<String>,
 }
 
 /// `metrics:`
@@ -107,7 +110,7 @@ pub(crate) struct LogSettings {
 type Set = fn(&mut Settings, String) -> Result<(), String>;
 
 /// Every key that can be set, with how it is set from text.
-const KEYS: [(&str, Set); 17] = [
+const KEYS: [(&str, Set); 18] = [
     ("lake.uri", |s, v| set(&mut s.lake.uri, v)),
     ("lake.retention", |s, v| set(&mut s.lake.retention, v)),
     ("stream.name", |s, v| set(&mut s.stream.name, v)),
@@ -124,6 +127,7 @@ const KEYS: [(&str, Set); 17] = [
     ("rules.dir", |s, v| set(&mut s.rules.dir, v)),
     ("suppressions.dir", |s, v| set(&mut s.suppressions.dir, v)),
     ("notify.file", |s, v| set(&mut s.notify.file, v)),
+    ("notify.in_doubt", |s, v| set(&mut s.notify.in_doubt, v)),
     ("log.level", |s, v| set(&mut s.log.level, v)),
 ];
 

@@ -290,8 +290,7 @@ impl Notifier {
         let patience = Duration::from_micros((self.options.patience.in_doubt / 2).max(0) as u64);
         self.sending.spawn(async move {
             let Ok(Ok(_turn)) = tokio::time::timeout(patience, turns.acquire_owned()).await else {
-                let why = "those before it take too long".to_owned();
-                return (row, Ended::ForNow(why, None));
+                return (row, Ended::NotMade);
             };
             for item in notice.items.iter_mut().take(LOOKED_UP) {
                 let looked = tokio::time::timeout(LOOKING, evidence.top(&item.alert)).await;
@@ -370,6 +369,7 @@ impl Notifier {
             for row in &rows {
                 match row.step {
                     Step::Sent => report.sent += 1,
+                    Step::Failed if row.due == Some(now) => {}
                     Step::Failed => {
                         report.failed += 1;
                         tracing::warn!(

@@ -147,6 +147,7 @@ fn notice() -> Notice {
         findings_total: 2,
         accounts: vec!["111111111111".to_owned(), "222222222222".to_owned()],
         regions: vec!["us-east-1".to_owned()],
+        types: vec!["UnauthorizedAccess:EC2/SSHBruteForce".to_owned()],
         max_severity: Some(Label::High),
         sql: String::new(),
         historic: false,

@@ -4,14 +4,14 @@ use alerts::{Alert, AlertEvent, Rule, Suppression, fold};
 use jobs::{Library, Limits, Report, Session, run_alerts};
 use lake::Lake;
 
-pub(super) const SECOND: i64 = 1_000_000;
-pub(super) const MINUTE: i64 = 60 * SECOND;
-pub(super) const DAY: i64 = 1_440 * MINUTE;
+pub(crate) const SECOND: i64 = 1_000_000;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+pub(crate) const DAY: i64 = 1_440 * MINUTE;
 /// 2026-11-21T10:00:00Z
-pub(super) const NOW: i64 = 1_795_255_200 * SECOND;
+pub(crate) const NOW: i64 = 1_795_255_200 * SECOND;
 
 /// A rule that counts findings of one address.
-pub(super) fn rule(id: &str, threshold: u64, more: &str) -> Rule {
+pub(crate) fn rule(id: &str, threshold: u64, more: &str) -> Rule {
     let header = format!(
         "title: Burst\nseverity: high\ngroup_by: [remote_ip]\nthreshold: {threshold}\nwindow: 10m\nsuppress_for: 1h\n{more}"
     );
@@ -20,10 +20,10 @@ pub(super) fn rule(id: &str, threshold: u64, more: &str) -> Rule {
 }
 
 /// A finding: its number, when, and the number of its address.
-pub(super) type Seen = (u32, i64, u32);
+pub(crate) type Seen = (u32, i64, u32);
 
 /// Stores findings in one commit. The account follows from the number, the type from the address.
-pub(super) async fn store(lake: &Lake, findings: &[Seen]) {
+pub(crate) async fn store(lake: &Lake, findings: &[Seen]) {
     let mut writer = lake
         .writer(lake::WriterOptions::default())
         .await
@@ -63,22 +63,22 @@ pub(super) async fn store(lake: &Lake, findings: &[Seen]) {
     writer.commit(batch, &[]).await.expect("a commit");
 }
 
-pub(super) fn ip(address: u32) -> String {
+pub(crate) fn ip(address: u32) -> String {
     std::net::Ipv4Addr::from_bits(0xC633_0000 + address).to_string()
 }
 
 /// `count` findings of one address, a second apart, the last at `end`.
-pub(super) fn burst(from: u32, count: u32, end: i64, address: u32) -> Vec<Seen> {
+pub(crate) fn burst(from: u32, count: u32, end: i64, address: u32) -> Vec<Seen> {
     let at = |n: u32| end - i64::from(count - 1 - n) * SECOND;
     (0..count).map(|n| (from + n, at(n), address)).collect()
 }
 
 /// Looks at the lake as it is and brings its log in line.
-pub(super) async fn evaluate(lake: &Lake, rules: &[Rule], now: i64) -> Report {
+pub(crate) async fn evaluate(lake: &Lake, rules: &[Rule], now: i64) -> Report {
     evaluate_with(lake, rules, &[], now).await
 }
 
-pub(super) async fn evaluate_with(
+pub(crate) async fn evaluate_with(
     lake: &Lake,
     rules: &[Rule],
     suppressions: &[Suppression],
@@ -92,22 +92,22 @@ pub(super) async fn evaluate_with(
     report
 }
 
-pub(super) async fn session(lake: &Lake) -> Session {
+pub(crate) async fn session(lake: &Lake) -> Session {
     Session::open(lake, &Library::built_in(), &Limits::default())
         .await
         .expect("a session")
 }
 
-pub(super) async fn log(lake: &Lake) -> Vec<AlertEvent> {
+pub(crate) async fn log(lake: &Lake) -> Vec<AlertEvent> {
     lake.alert_events().await.expect("a log")
 }
 
-pub(super) async fn alerts(lake: &Lake) -> Vec<Alert> {
+pub(crate) async fn alerts(lake: &Lake) -> Vec<Alert> {
     fold(log(lake).await)
 }
 
 /// Nothing in the log is there twice, no alert lacks a step, and none rang for the same thing twice.
-pub(super) fn check_log(events: &[AlertEvent]) {
+pub(crate) fn check_log(events: &[AlertEvent]) {
     let mut by_alert = std::collections::BTreeMap::<&str, Vec<&AlertEvent>>::new();
     for event in events {
         by_alert.entry(&event.alert_id).or_default().push(event);

@@ -350,6 +350,8 @@ pub enum Ended {
     ForNow(String, Option<i64>),
     /// Never: why.
     ForGood(String),
+    /// It was not made after all: its turn did not come.
+    NotMade,
 }
 
 /// The row that says how an attempt ended, after the row that says that it began. `spread` is any number: it keeps failed deliveries
@@ -377,6 +379,12 @@ pub fn ended(
             row.reference = reference;
             row.detail = detail;
         }
+        Ended::NotMade => {
+            row.step = Step::Failed;
+            row.attempt = started.attempt.saturating_sub(1);
+            row.reason = "its turn did not come".to_owned();
+            row.due = Some(now);
+        }
         Ended::ForGood(why) => {
             row.step = Step::Dead;
             row.reason = why;
@@ -386,7 +394,7 @@ pub fn ended(
             row.reason = format!("given up after {} attempts: {why}", started.attempt);
         }
         Ended::ForNow(why, asked) => {
-            let doubled = 1_i64 << started.attempt.clamp(1, 20) - 1;
+            let doubled = 1_i64 << (started.attempt.clamp(1, 20) - 1);
             let most = patience
                 .first
                 .saturating_mul(doubled)

@@ -22,7 +22,10 @@ fn routes() -> Routes {
         "group_interval": "5m",
         "repeat_interval": "4h",
         "mute_times": ["nights"],
-        "routes": [{"name": "again", "match": {"rule": "*"}, "channels": ["chat", "pager"], "continue": true}],
+        "routes": [
+            {"name": "one", "match": {"severity": ">= low"}, "continue": true},
+            {"name": "two", "match": {"rule": "burst*"}},
+        ],
     });
     Routes::from_value(&tree, &["chat", "pager"], &["nights"]).unwrap()
 }
@@ -250,6 +253,22 @@ fn waits_double_and_stay_below_their_limit() {
     assert!((2_500_000..=5 * SECOND).contains(&waits[0]), "{waits:?}");
     assert!(waits[..6].is_sorted(), "{waits:?}");
     assert!(waits.iter().all(|wait| *wait <= 600 * SECOND), "{waits:?}");
+}
+
+#[test]
+fn an_attempt_that_was_not_made_costs_nothing() {
+    let mut world = World::new();
+    world.happens(Event::Opened, true, &alert("a", 0));
+    for _ in 0..20 {
+        let row = world
+            .begin()
+            .into_iter()
+            .find(|row| row.channel == "pager")
+            .unwrap();
+        assert_eq!(row.attempt, 1);
+        let back = world.end(&row, Ended::NotMade);
+        assert_eq!((back.step, back.due), (Step::Failed, Some(world.now)));
+    }
 }
 
 #[test]

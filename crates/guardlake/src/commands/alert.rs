@@ -38,7 +38,9 @@ pub(crate) async fn run(
             let lake = wire_up::lake(settings).await?;
             // Before anything is evaluated: a first notifier begins with what comes after it.
             let mut told = match notify::setup(settings, None)? {
-                Some(setup) => Some(notify::notifier(&lake, setup, &library, true).await?),
+                Some(setup) => {
+                    Some(notify::notifier(&lake, setup, &library, settings, true).await?)
+                }
                 None => None,
             };
             let rung = evaluate(

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{alert::enabled_rules, library};
 use crate::args::{Format, Notify};
 use crate::failure::{Failure, note};
-use crate::settings::Settings;
+use crate::settings::{Settings, micros};
 use crate::{output, wire_up};
 
 /// How long one run waits for receivers.
@@ -66,8 +66,14 @@ pub(crate) async fn notifier(
     lake: &Lake,
     setup: Setup,
     library: &Library,
+    settings: &Settings,
     at_once: bool,
 ) -> Result<Notifier, Failure> {
+    let mut patience = Patience::default();
+    if let Some(text) = &settings.notify.in_doubt {
+        patience.in_doubt =
+            micros(text).map_err(|e| Failure::usage(format!("notify.in_doubt: {e}")))?;
+    }
     let channels = setup
         .build(&Outside::real(wire_up::system_time))
         .map_err(|error| Failure::usage(error.to_string()))?;
@@ -77,7 +83,7 @@ pub(crate) async fn notifier(
         library: library.clone(),
     });
     let options = NotifierOptions {
-        patience: Patience::default(),
+        patience,
         worker: Ids::random().uuid().to_string(),
         at_once,
     };

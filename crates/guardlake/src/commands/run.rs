@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     let rings_here = setup.is_none();
     let notifier = match setup {
         Some(setup) if args.roles.contains(&Role::Notify) => {
-            Some(notify::notifier(&lake, setup, &library, false).await?)
+            Some(notify::notifier(&lake, setup, &library, settings, false).await?)
         }
         _ => None,
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alerts::Rule;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, ScalarValue};
@@ -90,7 +91,7 @@ impl Reads {
     }
 
     /// Rows in the order and the types that columns have in `over`, a session in memory, whatever store they come from.
-    pub(super) fn fitted(&self, rows: &mut Rows, over: &Session) -> Result<(), JobsError> {
+    pub(super) fn fitted(&self, rows: &mut Rows, over: &Session) -> Result<(), ArrowError> {
         for (table, batches) in rows {
             let schema = self.schema(table, over);
             for batch in batches {
