@@ -277,6 +277,33 @@ async fn a_resolve_follows_its_alert_and_a_dead_channel_holds_nobody() {
     assert!(hook["waiting"].as_u64() >= Some(1), "{owed:?}");
 }
 
+#[test]
+fn the_examples_are_right() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    for file in ["notify.yaml", "per-finding/notify.yaml"] {
+        let path = examples.join(file);
+        let text = std::fs::read_to_string(&path).expect("an example");
+        let setup = Setup::parse(file, &text).expect(file);
+        assert!(setup.routes().stops().len() + setup.channels().count() >= 2);
+        let path = path.display().to_string();
+        let told = guardlake()
+            .args(["notify", "check", "--file", &path])
+            .output();
+        assert!(told.expect("the command starts").status.success());
+    }
+    // Each finding of medium severity and worse is one alert, whatever its versions.
+    let (_folder, uri) = folder();
+    let samples = examples.join("../tests/fixtures/samples/public");
+    let rules = examples.join("per-finding/rules").display().to_string();
+    run(&uri, &["ingest", &samples.display().to_string()], 0);
+    for _ in 0..2 {
+        run(&uri, &["alert", "run", "--once", "--rules", &rules], 0);
+    }
+    let counted = "SELECT count(DISTINCT finding_id) AS n FROM findings WHERE severity >= 4 AND NOT sample AND event_time IS NOT NULL AND type IS NOT NULL";
+    let alerts = "SELECT count(*) AS n FROM alerts";
+    assert_eq!(sql(&uri, alerts), sql(&uri, counted));
+}
+
 /// The command itself, killed with SIGKILL again and again.
 #[allow(clippy::print_stdout, reason = "shown by --nocapture")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
