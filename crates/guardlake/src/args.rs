@@ -290,6 +290,12 @@ pub(crate) enum Accounts {
         #[arg(long)]
         part: bool,
     },
+    /// Read names, e-mail addresses and organizational units from AWS Organizations, with history
+    Sync {
+        /// Read tags, too: a call for each account. The tag owner or team says who answers for it
+        #[arg(long)]
+        tags: bool,
+    },
     /// List the accounts that are known
     List,
 }

@@ -57,6 +57,14 @@ pub(crate) async fn s3() -> aws_sdk_s3::Client {
     )
 }
 
+/// A client of Organizations, with patience: its calls are throttled early.
+pub(crate) async fn organizations() -> aws_sdk_organizations::Client {
+    let retries =
+        aws_sdk_organizations::config::retry::RetryConfig::adaptive().with_max_attempts(10);
+    let config = aws_sdk_organizations::config::Builder::from(&aws().await);
+    aws_sdk_organizations::Client::from_conf(config.retry_config(retries).build())
+}
+
 /// A client of Kinesis, in a Region of its own if one is named. No call may hang: a connection that is made but dead is given
 /// up. (What is pushed by a subscription comes after its call has answered.)
 pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {

@@ -129,6 +129,22 @@ fn checked(entries: Vec<(usize, Entry)>) -> Result<Vec<AccountRow>, AccountsErro
     Ok(rows)
 }
 
+/// The rows with the tags and owners that are known already, for when nobody asked for them anew.
+pub fn with_tags_of(known: &[AccountRow], rows: Vec<AccountRow>) -> Vec<AccountRow> {
+    let known: BTreeMap<&str, &AccountRow> = (known.iter())
+        .map(|row| (row.account_id.as_str(), row))
+        .collect();
+    let kept = |row: AccountRow| match known.get(row.account_id.as_str()) {
+        Some(before) => AccountRow {
+            tags: before.tags.clone(),
+            owner: before.owner.clone(),
+            ..row
+        },
+        None => row,
+    };
+    rows.into_iter().map(kept).collect()
+}
+
 /// The rows to add so that what is known (the latest row of each account) becomes what is wanted: new accounts hold from the beginning of
 /// time, because nothing else was known before; changed ones from `now` (UTC microseconds) on; those that are gone end there, if
 /// `all` are wanted.
@@ -198,6 +214,18 @@ mod tests {
         );
         let yaml = from_yaml("- account_id: \"111122223333\"\n  nmae: x\n").unwrap_err();
         assert_eq!(yaml.line, 2, "{yaml}");
+    }
+
+    #[test]
+    fn tags_that_nobody_asked_for_stay() {
+        let known = from_csv("account_id,name,owner,tag:env\n111122223333,a,blue,prod\n").unwrap();
+        let wanted = from_csv("account_id,name\n111122223333,b\n444455556666,c\n").unwrap();
+        let rows = with_tags_of(&known, wanted);
+        assert_eq!(
+            (rows[0].name.as_deref(), rows[0].owner.as_deref()),
+            (Some("b"), Some("blue"))
+        );
+        assert_eq!((rows[0].tags.len(), rows[1].tags.len()), (1, 0));
     }
 
     #[test]

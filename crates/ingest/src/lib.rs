@@ -13,6 +13,7 @@ pub mod kinesis;
 mod kpl;
 mod load;
 mod options;
+pub mod organizations;
 mod progress;
 mod sources;
 

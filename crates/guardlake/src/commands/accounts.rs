@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use ingest::accounts;
+use ingest::{accounts, organizations};
 use serde_json::{Value, json};
 
 use crate::args::{Accounts, Format};
@@ -18,6 +18,18 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, Failure> {
     match args {
         Accounts::Import { file, part } => import(settings, &file, !part).await,
+        Accounts::Sync { tags } => {
+            let client = wire_up::organizations().await;
+            let read = organizations::accounts(&client, tags).await;
+            let wanted = read.map_err(|error| Failure::io(error.to_string()))?;
+            let lake = wire_up::lake_to_fill(settings).await?;
+            let known = lake.accounts().await?;
+            let wanted = match tags {
+                true => wanted,
+                false => accounts::with_tags_of(&known, wanted),
+            };
+            keep(&lake, &known, wanted, true).await
+        }
         Accounts::List => list(settings, format).await,
     }
 }
@@ -34,8 +46,19 @@ async fn import(settings: &Settings, file: &Path, all: bool) -> Result<ExitCode,
     };
     let wanted = read.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
     let lake = wire_up::lake_to_fill(settings).await?;
-    let (known, total) = (lake.accounts().await?, wanted.len());
-    let rows = accounts::changes(&known, wanted, all, wire_up::now());
+    let known = lake.accounts().await?;
+    keep(&lake, &known, wanted, all).await
+}
+
+/// Adds what changed.
+async fn keep(
+    lake: &lake::Lake,
+    known: &[lake::AccountRow],
+    wanted: Vec<lake::AccountRow>,
+    all: bool,
+) -> Result<ExitCode, Failure> {
+    let total = wanted.len();
+    let rows = accounts::changes(known, wanted, all, wire_up::now());
     lake.append_accounts(&rows).await?;
     let gone = rows.iter().filter(|row| row.valid_to.is_some()).count();
     note(&format!(
