@@ -299,7 +299,7 @@ fn the_examples_are_right() {
     for _ in 0..2 {
         run(&uri, &["alert", "run", "--once", "--rules", &rules], 0);
     }
-    let counted = "SELECT count(DISTINCT finding_id) AS n FROM findings WHERE severity >= 4 AND NOT sample AND event_time IS NOT NULL AND type IS NOT NULL";
+    let counted = "SELECT count(*) AS n FROM (SELECT DISTINCT account_id, region, finding_id, type FROM findings WHERE severity >= 4 AND NOT sample AND event_time IS NOT NULL AND type IS NOT NULL)";
     let alerts = "SELECT count(*) AS n FROM alerts";
     assert_eq!(sql(&uri, alerts), sql(&uri, counted));
 }

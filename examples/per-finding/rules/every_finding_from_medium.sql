@@ -4,7 +4,7 @@ description: >
   Each new finding from medium severity on, once: later versions of it make its alert grow and are not told again, unless its
   severity rises or it goes on ten times as often.
 severity: medium
-group_by: [type, finding_id]
+group_by: [type, account_id, region, finding_id]
 count: findings
 threshold: 1
 window: 1h

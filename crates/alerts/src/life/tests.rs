@@ -402,6 +402,9 @@ fn an_alert_in_json() {
   "regions": [
     "eu-west-1"
   ],
+  "types": [
+    "Recon:EC2/Portscan"
+  ],
   "sql": "SELECT 1"
 }"#
     );

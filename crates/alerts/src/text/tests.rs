@@ -239,6 +239,8 @@ accounts (2)
   444455556666  pay\u{202e}ments
 regions (1)
   eu-west-1
+types (1)
+  Recon:EC2/Portscan
 top remote_ip
         12  198.51.100.7
          1  x\ny
