@@ -210,6 +210,7 @@ impl Past {
             "severity",
             "severity_label",
             "step",
+            "type",
         ];
         names.extend(rule.group_by.iter().map(String::as_str));
         let counted = rule.counts().flat_map(|count| count.columns());

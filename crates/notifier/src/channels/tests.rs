@@ -163,7 +163,7 @@ fn what_is_missing_or_wrong_is_named() {
     );
     check(
         "- a",
-        &["line 1, column 1: channels: must be lines of `name: {kind: ...}`"],
+        &["line 1, column 1: must be lines of `name: ...`"],
     );
 }
 
