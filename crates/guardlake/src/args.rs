@@ -264,8 +264,6 @@ pub(crate) enum Notify {
         /// Only this channel
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
-        #[command(flatten)]
-        file: NotifyFile,
     },
     /// What is owed by channel, and what was given up
     Owed,

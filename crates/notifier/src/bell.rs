@@ -44,7 +44,7 @@ pub struct NotifierOptions {
     pub patience: Patience,
     /// The name of this process; no other has it.
     pub worker: String,
-    /// Do not wait for others of a group, nor for the end of a time in which nothing is sent.
+    /// Do not wait for others of a group.
     pub at_once: bool,
 }
 
@@ -235,7 +235,7 @@ impl Notifier {
             };
             (name.clone(), room)
         };
-        let muted = |name: &str| !self.options.at_once && self.setup.mute_times.is_now(name, now);
+        let muted = |name: &str| self.setup.mute_times.is_now(name, now);
         let single = match self.options.at_once {
             true => self.channels.keys().cloned().collect(),
             false => one_by_one(&self.channels),

@@ -35,7 +35,7 @@ pub(crate) async fn run(
             let library = library(settings, rules.rules.as_deref())?;
             test(settings, file.file.as_deref(), &library, id.as_deref()).await
         }
-        Notify::Replay { channel, file: _ } => replay(settings, channel.as_deref()).await,
+        Notify::Replay { channel } => replay(settings, channel.as_deref()).await,
         Notify::Owed => owed(settings, format).await,
     }
 }

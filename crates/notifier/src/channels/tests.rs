@@ -161,10 +161,7 @@ fn what_is_missing_or_wrong_is_named() {
         "a: slack",
         &["line 1, column 1: channel a: must be lines of `key: value`, one of them `kind:`"],
     );
-    check(
-        "- a",
-        &["line 1, column 1: must be lines of `name: ...`"],
-    );
+    check("- a", &["line 1, column 1: must be lines of `name: ...`"]);
 }
 
 #[test]
