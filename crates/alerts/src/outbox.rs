@@ -182,8 +182,8 @@ pub(crate) fn thread(route: &str, group: &Group) -> String {
     hex(&hash.finalize()[..16])
 }
 
-/// The key of a delivery: of what is told to whom, and of nothing else.
-fn key(lane: &Lane, items: &[ItemRef]) -> String {
+/// The key of a delivery: of what is told to whom, and, where the same is told again because it is still open, of when that was decided.
+fn key(lane: &Lane, items: &[ItemRef], repeated: Option<i64>) -> String {
     let mut hash = Sha256::new();
     for text in [&lane.channel, &lane.thread] {
         hash.update((text.len() as u64).to_be_bytes());
@@ -193,6 +193,9 @@ fn key(lane: &Lane, items: &[ItemRef]) -> String {
         hash.update((item.alert_id.len() as u64).to_be_bytes());
         hash.update(&item.alert_id);
         hash.update(item.seq.to_be_bytes());
+    }
+    if let Some(at) = repeated {
+        hash.update(at.to_be_bytes());
     }
     hex(&hash.finalize()[..16])
 }

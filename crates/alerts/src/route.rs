@@ -82,7 +82,7 @@ pub struct Routed<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{route}: {message}")]
 pub struct RouteError {
-    /// The path of the route, or `route` where the file itself cannot be read.
+    /// The path of the route.
     pub route: String,
     /// A clause.
     pub message: String,

@@ -9,6 +9,9 @@ use crate::route::{Routed, Routes, Stop};
 /// How many alerts one notice tells of at most; more of a group follow in the next.
 const MOST_ITEMS: usize = 1_000;
 
+/// Why an alert is told again that nobody has taken.
+const STILL_OPEN: &str = "still open";
+
 /// An event of the alert log, and what routes look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Happened<'a> {
@@ -167,7 +170,7 @@ pub fn repeat<'a>(
                 items,
                 attempt: 0,
                 due: None,
-                reason: "still open".to_owned(),
+                reason: STILL_OPEN.to_owned(),
                 reference: None,
                 detail: None,
                 worker: by.worker.to_owned(),
@@ -248,7 +251,8 @@ pub fn start(outbox: &Outbox, due: &Due<'_>) -> Vec<DeliveryRow> {
             Some(_) => continue,
             None if state.is_ready(lane, stop, due) => {
                 let (items, reason) = state.taken();
-                let id = key(lane, &items);
+                let decided = state.waiting.iter().map(|waiting| waiting.since).min();
+                let id = key(lane, &items, decided.filter(|_| reason == STILL_OPEN));
                 (items, 1, id, reason)
             }
             None => continue,

@@ -290,6 +290,21 @@ fn muted_routes_wait_and_open_alerts_are_repeated() {
     let again = repeat(&world.outbox, &world.by(), |id| known.get(id));
     assert_eq!(again.len(), 2);
     assert!(again.iter().all(|row| row.reason == "still open"));
+    // A receiver that drops keys that it knows must not drop this.
+    let first: BTreeSet<String> = world
+        .log
+        .iter()
+        .map(|row| row.delivery_id.clone())
+        .collect();
+    world.log(again);
+    world.now += 30 * SECOND;
+    let begun = world.begin();
+    assert_eq!(begun.len(), 2);
+    assert!(begun.iter().all(|row| !first.contains(&row.delivery_id)));
+    for row in begun {
+        world.end(&row, sent());
+    }
+    world.now += 4 * HOUR;
     open.state = State::Acknowledged;
     let known = alerts(&open);
     assert_eq!(repeat(&world.outbox, &world.by(), |id| known.get(id)), []);
