@@ -28,6 +28,17 @@ impl Label {
         }
     }
 
+    /// Where the label begins: 7 for [`Label::High`].
+    pub fn least(self) -> u8 {
+        match self {
+            Label::Informational => 0,
+            Label::Low => 1,
+            Label::Medium => 4,
+            Label::High => 7,
+            Label::Critical => 9,
+        }
+    }
+
     /// `High` for "high", "HIGH", ...; `None` for other words.
     pub fn from_word(word: &str) -> Option<Label> {
         [

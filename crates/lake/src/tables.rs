@@ -110,8 +110,7 @@ pub(crate) fn sources_batch(rows: &[SourceRow]) -> Result<RecordBatch, LakeError
 }
 
 pub(crate) fn sources_from(batch: &RecordBatch) -> Vec<SourceRow> {
-    let text =
-        |index: usize, row: usize| batch.column(index).as_string::<i32>().value(row).to_owned();
+    let text = |index: usize, row: usize| text_at(batch, index, row).unwrap_or_default();
     let number =
         |index: usize, row: usize| batch.column(index).as_primitive::<Int64Type>().value(row);
     (0..batch.num_rows())
@@ -127,10 +126,7 @@ pub(crate) fn sources_from(batch: &RecordBatch) -> Vec<SourceRow> {
                 skipped: number(7, row) as u64,
                 expired: number(8, row) as u64,
             },
-            loaded_at: batch
-                .column(9)
-                .as_primitive::<TimestampMicrosecondType>()
-                .value(row),
+            loaded_at: time_at(batch, 9, row).unwrap_or_default(),
         })
         .collect()
 }
@@ -162,16 +158,8 @@ pub fn accounts_batch(rows: &[AccountRow]) -> Result<RecordBatch, LakeError> {
 }
 
 pub(crate) fn accounts_from(batch: &RecordBatch) -> Vec<AccountRow> {
-    let text = |index: usize, row: usize| {
-        let column = batch.column(index).as_string::<i32>();
-        column.is_valid(row).then(|| column.value(row).to_owned())
-    };
-    let time = |index: usize, row: usize| {
-        let column = batch
-            .column(index)
-            .as_primitive::<TimestampMicrosecondType>();
-        column.is_valid(row).then(|| column.value(row))
-    };
+    let text = |index: usize, row: usize| text_at(batch, index, row);
+    let time = |index: usize, row: usize| time_at(batch, index, row);
     let tags = |row: usize| -> Vec<(String, String)> {
         let json = text(5, row).unwrap_or_default();
         let map: std::collections::BTreeMap<String, String> =
@@ -212,16 +200,8 @@ pub(crate) fn gaps_batch(rows: &[GapRow]) -> Result<RecordBatch, LakeError> {
 }
 
 pub(crate) fn gaps_from(batch: &RecordBatch) -> Vec<GapRow> {
-    let text = |index: usize, row: usize| {
-        let column = batch.column(index).as_string::<i32>();
-        column.is_valid(row).then(|| column.value(row).to_owned())
-    };
-    let time = |index: usize, row: usize| {
-        let column = batch
-            .column(index)
-            .as_primitive::<TimestampMicrosecondType>();
-        column.is_valid(row).then(|| column.value(row))
-    };
+    let text = |index: usize, row: usize| text_at(batch, index, row);
+    let time = |index: usize, row: usize| time_at(batch, index, row);
     let gap = |row: usize| GapRow {
         shard: ShardKey {
             source: text(0, row).unwrap_or_default(),
@@ -237,6 +217,20 @@ pub(crate) fn gaps_from(batch: &RecordBatch) -> Vec<GapRow> {
         detected_at: time(6, row).unwrap_or_default(),
     };
     (0..batch.num_rows()).map(gap).collect()
+}
+
+/// The text in a column of a row, unless it is null.
+fn text_at(batch: &RecordBatch, index: usize, row: usize) -> Option<String> {
+    let column = batch.column(index).as_string::<i32>();
+    column.is_valid(row).then(|| column.value(row).to_owned())
+}
+
+/// The UTC microseconds in a column of a row, unless they are null.
+fn time_at(batch: &RecordBatch, index: usize, row: usize) -> Option<i64> {
+    let column = batch
+        .column(index)
+        .as_primitive::<TimestampMicrosecondType>();
+    column.is_valid(row).then(|| column.value(row))
 }
 
 fn batch(table: Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, LakeError> {

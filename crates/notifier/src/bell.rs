@@ -2,14 +2,18 @@
 //! instruction, and what it had begun is begun again by whoever comes next.
 
 mod book;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alerts::outbox::{self, DeliveryRow, Due, Ended, Happened, Patience, Queue, Step};
 use alerts::{Alert, Item, Notice, Routed, Rule, RuleNotes, TopValues};
 use async_trait::async_trait;
+use futures::FutureExt;
 use lake::{AlertCommit, Lake, LakeError, Table};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -460,13 +464,20 @@ async fn told(channel: &dyn Channel, notice: &Notice, before: Option<&Receipt>) 
     if notice.items.is_empty() {
         return Ended::ForGood("nothing is known of its alerts any more".to_owned());
     }
-    match tokio::time::timeout(LONGEST, channel.deliver(notice, before)).await {
-        Ok(Ok(receipt)) => {
+    let attempt = AssertUnwindSafe(channel.deliver(notice, before)).catch_unwind();
+    match tokio::time::timeout(LONGEST, attempt).await {
+        // What it had done by then nobody knows.
+        Ok(Err(_)) => Ended::ForNow(
+            "the channel broke off: a mistake in guardlake, please report it with the log"
+                .to_owned(),
+            None,
+        ),
+        Ok(Ok(Ok(receipt))) => {
             let detail = (!receipt.detail.is_null()).then(|| receipt.detail.to_string());
             Ended::Sent(receipt.reference, detail)
         }
-        Ok(Err(Failed::ForNow { why, wait })) => Ended::ForNow(why, wait.map(micros)),
-        Ok(Err(Failed::ForGood { why })) => Ended::ForGood(why),
+        Ok(Ok(Err(Failed::ForNow { why, wait }))) => Ended::ForNow(why, wait.map(micros)),
+        Ok(Ok(Err(Failed::ForGood { why }))) => Ended::ForGood(why),
         Err(_) => Ended::ForNow(
             format!("no answer within {} seconds", LONGEST.as_secs()),
             None,

@@ -1,6 +1,5 @@
 //! An alert as an event of EventBridge, for the patterns of routes.
 
-use finding::Label;
 use serde_json::{Map, Value, json};
 
 use super::Routed;
@@ -35,7 +34,7 @@ pub fn event(routed: &Routed<'_>) -> Value {
             "title": alert.title,
             "tags": routed.tags,
             "state": alert.state.as_str(),
-            "severity": least(label),
+            "severity": label.least(),
             "severityLabel": label.as_str(),
             "ruleSeverity": alert.severity.as_str(),
             "type": alert.types,
@@ -53,15 +52,4 @@ pub fn event(routed: &Routed<'_>) -> Value {
             "lastSeen": rfc3339(alert.last_seen),
         },
     })
-}
-
-/// The lower end of a label's numbers (GuardDuty user guide, "Severity levels").
-fn least(label: Label) -> u8 {
-    match label {
-        Label::Informational => 0,
-        Label::Low => 1,
-        Label::Medium => 4,
-        Label::High => 7,
-        Label::Critical => 9,
-    }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use alerts::outbox::{DeliveryRow, ItemRef, Step};
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::Int64Type;
 
 use super::alert_log::{group_from, group_text, lists};
-use super::{batch, texts, times};
+use super::{batch, text_at, texts, time_at, times};
 use crate::{LakeError, Table};
 
 pub(crate) fn to_batch(rows: &[DeliveryRow]) -> Result<RecordBatch, LakeError> {
@@ -48,15 +48,9 @@ fn words(items: &[ItemRef]) -> Vec<String> {
 /// The error says what cannot be understood.
 pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<DeliveryRow>, String> {
     let read = |row: usize| {
-        let maybe = |at: usize| {
-            let column = batch.column(at).as_string::<i32>();
-            column.is_valid(row).then(|| column.value(row).to_owned())
-        };
+        let maybe = |at: usize| text_at(batch, at, row);
         let text = |at: usize| maybe(at).unwrap_or_default();
-        let time = |at: usize| {
-            let column = batch.column(at).as_primitive::<TimestampMicrosecondType>();
-            column.is_valid(row).then(|| column.value(row))
-        };
+        let time = |at: usize| time_at(batch, at, row);
         let events = batch.column(7).as_list::<i32>().value(row);
         let items = events.as_string::<i32>().iter().flatten().map(|word| {
             let (alert_id, seq) = word.rsplit_once('/')?;

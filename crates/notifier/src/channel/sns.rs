@@ -8,7 +8,7 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use alerts::{Item, Label, Notice, Words, clean, prose};
+use alerts::{Item, Notice, Words, clean, prose};
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::Region;
@@ -174,7 +174,7 @@ fn attributes(item: &Item) -> Vec<(&'static str, &'static str, String)> {
             "String",
             alert.severity.as_str().to_owned(),
         ),
-        ("severity", "Number", lowest(alert.severity).to_string()),
+        ("severity", "Number", alert.severity.least().to_string()),
         ("state", "String", alert.state.as_str().to_owned()),
         ("event", "String", item.event.as_str().to_owned()),
     ];
@@ -221,17 +221,6 @@ fn finding_types(item: &Item) -> Vec<&str> {
 fn is_safe(value: &str) -> bool {
     let printable = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
     !value.is_empty() && value.len() <= 256 && value.chars().all(printable)
-}
-
-/// Where a label begins, so that `{"numeric": [">=", 7]}` is high and critical as it is for findings.
-fn lowest(label: Label) -> u8 {
-    match label {
-        Label::Informational => 0,
-        Label::Low => 1,
-        Label::Medium => 4,
-        Label::High => 7,
-        Label::Critical => 9,
-    }
 }
 
 /// At most 128 letters, figures and punctuation marks.

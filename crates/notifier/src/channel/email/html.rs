@@ -10,7 +10,7 @@ pub(super) fn page(words: &Words) -> String {
         // Twelve digits of an account are no telephone number.
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"format-detection\" content=\"telephone=no, date=no, address=no\"></head>\n\
-         <body style=\"font-family:Arial,Helvetica,sans-serif;font-size:14px;color:#202124;max-width:720px\">\n",
+         <body style=\"font-family:Arial,Helvetica,sans-serif;font-size:14px;line-height:1.4;color:#202124;max-width:760px\">\n",
     );
     let color = color(words);
     let _ = writeln!(
@@ -37,8 +37,8 @@ pub(super) fn page(words: &Words) -> String {
         };
         let _ = writeln!(
             out,
-            "<tr><th style=\"text-align:left;vertical-align:top;padding:2px 16px 2px 0\">{}</th>\
-             <td style=\"padding:2px 0\">{value}</td></tr>",
+            "<tr><th style=\"text-align:left;vertical-align:top;white-space:nowrap;font-weight:normal;color:#5f6368;\
+             padding:4px 18px 4px 0\">{}</th><td style=\"vertical-align:top;padding:4px 0;word-break:break-word\">{value}</td></tr>",
             escape(&fact.name)
         );
     }
@@ -46,7 +46,8 @@ pub(super) fn page(words: &Words) -> String {
     for fact in words.facts.iter().filter(|fact| fact.shape == Shape::Sql) {
         let _ = writeln!(
             out,
-            "<p><b>{}</b></p>\n<pre style=\"background:#f1f3f4;padding:8px;white-space:pre-wrap\">{}</pre>",
+            "<p>{}</p>\n\
+             <pre style=\"background:#f1f3f4;padding:10px;font-size:12px;white-space:pre-wrap\">{}</pre>",
             escape(&fact.name),
             escape(&fact.value)
         );
