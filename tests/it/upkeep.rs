@@ -3,6 +3,8 @@
 pub(crate) mod gate;
 mod ground;
 mod history;
+mod logs;
+mod retention;
 
 use lake::{CompactOptions, Lake, LakeError, MIN_RETENTION, VacuumOptions};
 use object_store::ObjectStoreExt;

@@ -447,7 +447,13 @@ pub(crate) enum Lake {
         #[arg(long, requires = "positions")]
         repair: bool,
     },
-    /// Rewrite the small files of each day into one, sorted; no row changes
+    /// Take out findings that are older than lake.retention keeps them; vacuum deletes the files later
+    Expire {
+        /// Say what would be taken out, and take nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Rewrite the small files of each day, and of the logs, into one; no row changes
     Compact {
         /// Say what would be rewritten, and write nothing
         #[arg(long)]

@@ -22,7 +22,7 @@ const ENCODER_BYTES: usize = 96 << 20;
 const ENCODER_ROWS: usize = 1_000_000;
 
 /// How to load.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// UTC microseconds: when.
     pub now: i64,
@@ -89,7 +89,7 @@ pub async fn load(
         return Ok(loaded);
     }
 
-    let mut writer = lake.writer(options.writer).await?;
+    let mut writer = lake.writer(options.writer.clone()).await?;
     let new = Arc::new(new);
     let threads = options
         .threads
@@ -115,7 +115,7 @@ pub async fn load(
                 ledgers: ledgers.clone(),
                 encoder: writer.encoder(),
                 batches: to_writer.clone(),
-                options,
+                options: options.clone(),
                 progress: progress.clone(),
             };
             tokio::task::spawn_blocking(move || worker.run())

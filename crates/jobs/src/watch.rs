@@ -182,6 +182,7 @@ impl Evaluator {
             .collect();
         let seen = self.lake.evaluated_through(&named).await?;
         let look = Look::at_all(now, findings_version, self.max_age);
+        let retained = self.lake.retained_from().await?;
         let (mut planned, mut evaluated) = (Vec::new(), Vec::new());
         let lake = self.lake.clone();
         let reads = self.reads(session, rules, &named).await;
@@ -215,7 +216,10 @@ impl Evaluator {
                     let seen = seen[nth].filter(|_| self.reads.contains_key(&named[nth]));
                     incremental::look(&mut news, &self.recent, &rule, seen, &self.book.alerts, now)
                         .await
-                        .map(|looked| plan_looked(&rule, &looked, &self.book.alerts, &look))
+                        .map(|looked| {
+                            let look = kept(&rule, retained, look);
+                            plan_looked(&rule, &looked, &self.book.alerts, &look)
+                        })
                         .map_err(|error| error.to_string())
                 }
             };
@@ -287,6 +291,18 @@ impl Evaluator {
     }
 }
 
+/// What can be judged where rows before `retained` may have been taken out: matches whose windows are whole. Older alerts stay as
+/// they are.
+fn kept(rule: &Rule, retained: i64, look: Look) -> Look {
+    match retained {
+        i64::MIN => look,
+        retained => Look {
+            from: retained.saturating_add(rule.window.micros()),
+            ..look
+        },
+    }
+}
+
 /// The events that the log lacks for one rule, given all that fires and all alerts there are.
 ///
 /// A group that has alerts but no longer fires is looked at too: its alerts are withdrawn.
@@ -305,7 +321,7 @@ fn plan_looked(rule: &Rule, looked: &Looked, alerts: &[Alert], look: &Look) -> V
         Some(extents) => {
             let extent = extents.get(&incremental::values(rule, group)?)?;
             Some(Look {
-                from: extent.from,
+                from: extent.from.max(look.from),
                 through: extent.through,
                 ..*look
             })
@@ -325,7 +341,9 @@ fn plan_looked(rule: &Rule, looked: &Looked, alerts: &[Alert], look: &Look) -> V
         let key = named(group);
         let known = existing.get(&key).map_or(&[][..], Vec::as_slice);
         if let Some(look) = asked(group) {
-            events.extend(plan(rule, group, known, episodes, &look));
+            let mut episodes = episodes.clone();
+            episodes.retain(|episode| episode.last_match >= look.from);
+            events.extend(plan(rule, group, known, &episodes, &look));
         }
         firing.insert(key);
     }

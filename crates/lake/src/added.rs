@@ -16,7 +16,7 @@ const CONCURRENCY: usize = 4;
 
 impl Lake {
     /// The rows that the versions after `after` through `through` added to a table, in the columns of its schema; those named in
-    /// `without` are left unread: null, or empty text where there is no null. Rewrites of rows that were there before add nothing.
+    /// `without` are left unread: null, or empty text where there is no null. Rewrites of rows that were there before add nothing, and that others have expired is not said.
     ///
     /// `None` where that cannot be said any more, or not without more work than reading the table: the log no longer has one of the
     /// versions, one took rows away, a file is gone, or there are more than 2,000 versions.
@@ -36,7 +36,8 @@ impl Lake {
             let Some(commit) = log.commit_at(version).await? else {
                 return Ok(None);
             };
-            if commit.removes.iter().any(|remove| remove.data_change()) {
+            let expires = commit.expired.is_some();
+            if !expires && commit.removes.iter().any(|remove| remove.data_change()) {
                 return Ok(None);
             }
             adds.extend(commit.adds.into_iter().filter(|add| add.data_change));

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use crate::data_file::{DataFile, FileWriter};
 use crate::log::{Add, Ledger, replay};
 use crate::read;
+use crate::retention::Retention;
 use crate::rows::{Provenance, Rows, file_schema};
 use crate::seen::{Day, Insert, Seen};
 use crate::{LakeError, Surroundings, Table};
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
     seen: Mutex<Seen>,
     files: Mutex<HashMap<Day, Vec<String>>>,
     /// Findings before this UTC microsecond are expired.
-    pub(crate) not_before: Option<i64>,
+    pub(crate) retention: Retention,
     surroundings: Surroundings,
 }
 
@@ -40,7 +41,7 @@ impl Shared {
         store: Arc<dyn ObjectStore>,
         uri: String,
         limit: usize,
-        not_before: Option<i64>,
+        retention: Retention,
         surroundings: Surroundings,
     ) -> Shared {
         Shared {
@@ -48,7 +49,7 @@ impl Shared {
             uri,
             seen: Mutex::new(Seen::new(limit)),
             files: Mutex::default(),
-            not_before,
+            retention,
             surroundings,
         }
     }
@@ -232,9 +233,12 @@ impl Encoder {
         provenance: &Provenance<'_>,
     ) -> Result<Option<Appended>, LakeError> {
         let time = finding.event_time();
-        let expired = time
-            .zip(self.shared.not_before)
-            .is_some_and(|(time, not_before)| time < not_before);
+        let retention = &self.shared.retention;
+        let expired = !retention.is_for_ever() && {
+            let label = finding.severity_label.map(|label| label.as_str());
+            let now = (self.shared.surroundings.now)();
+            !retention.keeps(time, finding.account_id.as_ref(), label, now)
+        };
         let (day, version) = (day_of(time), finding.version());
         let insert = if expired {
             None
@@ -365,7 +369,7 @@ impl Encoder {
 impl DayFile {
     fn new(day: Day) -> Result<DayFile, LakeError> {
         let partition = vec![("event_date".to_owned(), day_text(day))];
-        let writer = FileWriter::new(Table::Findings, file_schema(), partition)?;
+        let writer = FileWriter::new(Table::Findings, file_schema(Table::Findings), partition)?;
         Ok(DayFile {
             rows: Rows::new(),
             writer,

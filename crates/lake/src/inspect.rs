@@ -49,6 +49,8 @@ pub struct Verified {
     pub commits: u64,
     /// The sum of those ledgers.
     pub ledger: Ledger,
+    /// Rows that retention took out.
+    pub expired: u64,
     /// Whether the log goes back to the first commit, so that rows and ledger must agree.
     pub complete_log: bool,
     /// One line for each thing that is wrong. Empty when nothing is.
@@ -227,6 +229,7 @@ impl Lake {
                 found.complete_log = false;
                 continue;
             };
+            found.expired += commit.expired.unwrap_or(0);
             let Some(ledger) = commit.ledger else {
                 continue;
             };
@@ -246,10 +249,11 @@ impl Lake {
                 ));
             }
         }
-        if found.complete_log && found.ledger.committed != found.rows {
+        let kept = found.ledger.committed.checked_sub(found.expired);
+        if found.complete_log && kept != Some(found.rows) {
             found.problems.push(format!(
-                "findings: {} rows, but the ledgers of all commits say {}",
-                found.rows, found.ledger.committed
+                "findings: {} rows, but the ledgers of all commits say {}, {} of them expired since",
+                found.rows, found.ledger.committed, found.expired
             ));
         }
         Ok(())

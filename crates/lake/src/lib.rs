@@ -20,6 +20,7 @@ mod memory;
 mod position;
 mod provenance;
 mod read;
+mod retention;
 mod rows;
 mod seen;
 mod surroundings;
@@ -39,9 +40,12 @@ pub use memory::MemoryFindings;
 pub use position::{Position, SequenceNumber, ShardKey};
 pub use provenance::PositionCheck;
 pub use read::fitted;
+pub use retention::Retention;
 pub use rows::Provenance;
 pub use schema::Table;
 pub use surroundings::{Clock, Ids, Surroundings};
 pub use tables::{AccountRow, SourceRow, accounts_batch};
-pub use upkeep::{CompactOptions, Compacted, Compaction, MIN_RETENTION, VacuumOptions, Vacuumed};
+pub use upkeep::{
+    CompactOptions, Compacted, Compaction, Expired, MIN_RETENTION, VacuumOptions, Vacuumed,
+};
 pub use writer::{Begun, Committed, Move, Writer, WriterOptions};

@@ -103,6 +103,8 @@ pub(crate) enum Operation {
     Append,
     /// The same rows in other files: `OPTIMIZE`.
     Rewrite,
+    /// Rows that retention does not keep are taken out: `DELETE`.
+    Expire,
 }
 
 impl Change {
@@ -162,6 +164,10 @@ impl TableLog {
     }
 
     /// The table's URI, for messages.
+    pub(crate) fn table(&self) -> Table {
+        self.table
+    }
+
     pub(crate) fn uri(&self) -> &str {
         &self.uri
     }

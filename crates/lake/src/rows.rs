@@ -46,7 +46,7 @@ impl Rows {
     pub(crate) fn new() -> Rows {
         Rows {
             columns: Columns::default(),
-            schema: file_schema(),
+            schema: file_schema(Table::Findings),
             rows: 0,
             bytes: 0,
         }
@@ -75,14 +75,13 @@ impl Rows {
     }
 }
 
-/// The schema of a data file of `findings`: all columns but the partition column.
-pub(crate) fn file_schema() -> SchemaRef {
-    let table = Table::Findings.schema();
-    let kept = table.fields().iter().filter(|field| {
-        !Table::Findings
-            .partition_columns()
-            .contains(&field.name().as_str())
-    });
+/// The schema of a data file: all columns but the partition column.
+pub(crate) fn file_schema(table: Table) -> SchemaRef {
+    let schema = table.schema();
+    let kept = schema
+        .fields()
+        .iter()
+        .filter(|field| !table.partition_columns().contains(&field.name().as_str()));
     Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()))
 }
 

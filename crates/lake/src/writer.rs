@@ -17,25 +17,25 @@ use crate::log::{Add, Change, Followed, Ledger, Outcome, TableLog};
 use crate::position::{self, Position, SequenceNumber, ShardKey};
 use crate::rows::file_schema;
 use crate::seen::Versions;
-use crate::{Encoder, Lake, LakeError, Surroundings, Table, read, tables};
+use crate::{Encoder, Lake, LakeError, Retention, Surroundings, Table, read, tables};
 
 /// Files uploaded side by side.
 const UPLOADS: usize = 4;
 
 /// How findings are written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct WriterOptions {
     /// Versions remembered for finding duplicates, about 37 bytes each.
     pub versions_in_memory: usize,
-    /// UTC microseconds: findings before it count as expired.
-    pub not_before: Option<i64>,
+    /// Findings that it does not keep count as expired.
+    pub retention: Retention,
 }
 
 impl Default for WriterOptions {
     fn default() -> Self {
         WriterOptions {
             versions_in_memory: 4_000_000,
-            not_before: None,
+            retention: Retention::default(),
         }
     }
 }
@@ -91,7 +91,7 @@ impl Writer {
             findings.shared_store(),
             findings.uri().to_owned(),
             options.versions_in_memory,
-            options.not_before,
+            options.retention,
             lake.surroundings().clone(),
         );
         let writer = Writer {
@@ -498,7 +498,7 @@ fn without(
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     let mut writer = FileWriter::new(
         Table::Findings,
-        file_schema(),
+        file_schema(Table::Findings),
         vec![("event_date".to_owned(), day_text(file.day))],
     )?;
     let mut versions = file.versions.iter();

@@ -27,6 +27,8 @@ use alerts::Notice;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::Bulletin;
+
 /// Whether a channel tells of alerts one by one or of a group at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
@@ -50,6 +52,20 @@ pub trait Channel: Send + Sync + std::fmt::Debug {
     ///
     /// After a process was killed in the middle of this, the same notice comes again with the same `before`.
     async fn deliver(&self, notice: &Notice, before: Option<&Receipt>) -> Result<Receipt, Failed>;
+
+    /// Whether [`Channel::publish`] can come through: incidents and issues are no place for reports.
+    fn takes_reports(&self) -> bool {
+        false
+    }
+
+    /// Tells of a report, once: no retries in here.
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        let why = format!(
+            "this kind of channel takes no reports, as {}",
+            bulletin.report
+        );
+        Err(Failed::ForGood { why })
+    }
 }
 
 /// What a delivery leaves behind: stored in the lake, given back with the next notice of the thread. Holds no secret.

@@ -7,6 +7,7 @@
 //! where [`SecretAt`] says, and no error, receipt or preview holds one.
 
 mod bell;
+mod bulletin;
 mod channel;
 mod channels;
 mod document;
@@ -20,6 +21,7 @@ mod severity;
 mod testing;
 
 pub use bell::{Evidence, Notifier, NotifierOptions, Report, rule_notes};
+pub use bulletin::{Bulletin, Image};
 pub use channel::{Channel, Clock, Failed, Lookup, Receipt, Takes, eventbridge, lookup, ses, sns};
 pub use channels::{Channels, ChannelsError, Outside};
 pub use file::{Setup, SetupError};

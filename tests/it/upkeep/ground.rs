@@ -16,7 +16,7 @@ use sample::{Document, Generator, Options};
 
 use super::gate::Gate;
 
-const DAY: i64 = 86_400_000_000;
+pub(crate) const DAY: i64 = 86_400_000_000;
 
 /// A lake in memory. The store's clock is the machine's; the lake's runs ahead of it by as many days as have passed.
 pub(crate) struct Ground {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{LoadOptions, Loaded, Progress, find_sources, load};
-use lake::WriterOptions;
+use lake::{Retention, WriterOptions};
 use serde_json::json;
 
 use crate::args::{Format, Ingest};
@@ -61,17 +61,16 @@ pub(crate) async fn run(
     )
 }
 
+/// How long findings are kept, from the settings.
+pub(crate) fn retention(settings: &Settings) -> Result<Retention, Failure> {
+    let text = settings.lake.retention.as_deref().unwrap_or_default();
+    Retention::parse(text).map_err(|e| Failure::usage(format!("lake.retention: {e}")))
+}
+
 /// How findings are written, from the settings.
 pub(crate) fn writer_options(settings: &Settings) -> Result<WriterOptions, Failure> {
-    let retention = settings
-        .lake
-        .retention
-        .as_deref()
-        .map(crate::settings::micros)
-        .transpose();
-    let retention = retention.map_err(|e| Failure::usage(format!("lake.retention: {e}")))?;
     Ok(WriterOptions {
-        not_before: retention.map(|length| wire_up::now() - length),
+        retention: retention(settings)?,
         ..WriterOptions::default()
     })
 }

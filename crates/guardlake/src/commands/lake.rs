@@ -30,6 +30,7 @@ pub(crate) async fn run(
             };
             compact(&lake, options, format).await
         }
+        Lake::Expire { dry_run } => expire(&lake, settings, dry_run, format).await,
         Lake::Vacuum {
             older_than,
             dry_run,
@@ -58,6 +59,7 @@ async fn compact(
         .iter()
         .map(|day| {
             json!({
+                "table": day.table.name(),
                 "day": day.day,
                 "files": day.files,
                 "rows": day.rows,
@@ -68,6 +70,7 @@ async fn compact(
         })
         .collect();
     let columns = [
+        "table",
         "day",
         "files",
         "rows",
@@ -83,7 +86,31 @@ async fn compact(
         ));
     }
     if rows.is_empty() {
-        note("no day has small files to rewrite");
+        note("there are no small files to rewrite");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn expire(
+    lake: &::lake::Lake,
+    settings: &Settings,
+    dry_run: bool,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let retention = super::ingest::retention(settings)?;
+    if retention.is_for_ever() {
+        return Err(Failure::usage(
+            "how long are findings kept? set lake.retention, e.g. `400d, low=90d`",
+        ));
+    }
+    let done = lake.expire(&retention, dry_run).await?;
+    let rows: Vec<_> = done
+        .iter()
+        .map(|day| json!({ "day": day.day, "rows": day.rows, "kept": day.kept, "version": day.version }))
+        .collect();
+    output::values(&rows, &["day", "rows", "kept", "version"], format)?;
+    if rows.is_empty() {
+        note("nothing is older than it is kept");
     }
     Ok(ExitCode::SUCCESS)
 }

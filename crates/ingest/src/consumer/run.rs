@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
         keeper: Option<&'a mut Keeper>,
         pages: mpsc::Sender<Page>,
     ) -> Result<Run<'a>, LakeError> {
-        let writer = lake.writer(options.writer).await?;
+        let writer = lake.writer(options.writer.clone()).await?;
         let encoder = writer.encoder();
         Ok(Run {
             lake,

@@ -64,6 +64,14 @@ impl Remove {
         self.data_change
     }
 
+    /// Takes a file out some of whose rows have expired. `now_ms` in milliseconds since the epoch.
+    pub(crate) fn expired(add: &Add, now_ms: i64) -> Remove {
+        Remove {
+            data_change: true,
+            ..Remove::rewritten(add, now_ms)
+        }
+    }
+
     /// Takes a file out whose rows were rewritten. `now_ms` in milliseconds since the epoch.
     pub(crate) fn rewritten(add: &Add, now_ms: i64) -> Remove {
         Remove {
@@ -146,6 +154,8 @@ pub(crate) struct Followed {
     pub(crate) nonce: Option<String>,
     /// The writer's ledger.
     pub(crate) ledger: Option<Ledger>,
+    /// How many rows retention took out.
+    pub(crate) expired: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +186,7 @@ struct CommitInfo {
 struct Info {
     nonce: Option<String>,
     ledger: Option<Ledger>,
+    expired: Option<u64>,
 }
 
 /// Reads a commit file. The error says which line is wrong.
@@ -200,6 +211,7 @@ pub(crate) fn parse(version: i64, bytes: &[u8]) -> Result<Followed, String> {
         if let Some(info) = line.commit_info.and_then(|info| info.guardlake) {
             commit.nonce = info.nonce;
             commit.ledger = info.ledger;
+            commit.expired = info.expired;
         }
     }
     Ok(commit)
@@ -215,6 +227,7 @@ pub(crate) fn encode(change: &Change, nonce: &str, now_ms: i64) -> Vec<u8> {
     let (operation, parameters) = match change.operation {
         Operation::Append => ("WRITE", json!({ "mode": "Append" })),
         Operation::Rewrite => ("OPTIMIZE", json!({ "predicate": "[]" })),
+        Operation::Expire => ("DELETE", json!({ "predicate": "[\"retention\"]" })),
     };
     let mut lines = vec![json!({ "commitInfo": {
         "timestamp": now_ms,

@@ -1,4 +1,4 @@
-//! Compaction: the small files of a day become one, in a commit that removes them and adds it.
+//! Compaction: the small files of a day, or of a log, become one, in a commit that removes them and adds it.
 //!
 //! The `OPTIMIZE` of delta-rs 1.1 stores rows twice when two run at once, and cannot carry a `txn`
 //! (`facts/kinesis-delta.md` 0.1, 0.2). Here all compactors set one `txn`, and a commit that takes out a file which another
@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::json;
 
-use super::rewrite::{self, Input};
+use super::rewrite::{self, Input, Job};
 use crate::encoder::{day_of_file, day_text};
 use crate::log::{Add, Change, Operation, Outcome, Remove, TableLog};
 use crate::seen::Day;
@@ -22,6 +22,8 @@ use crate::{Lake, LakeError, Table};
 const MAX_INPUTS: usize = 1_000;
 /// How often others may come first before the rest is left for the next time.
 const MAX_RACES: u32 = 5;
+/// Small files of a log, at least, for a rewrite: each takes in what was rewritten before.
+const MIN_LOG_INPUTS: usize = 8;
 /// Files read side by side.
 const READS: usize = 8;
 
@@ -54,11 +56,13 @@ pub struct Compaction {
     pub lost_races: u32,
 }
 
-/// Files of a day that became one.
+/// Files that became one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compacted {
-    /// The day, as `2026-11-21`.
-    pub day: String,
+    /// Of which table.
+    pub table: Table,
+    /// The day, as `2026-11-21`, of files of `findings`.
+    pub day: Option<String>,
     /// How many there were.
     pub files: u64,
     /// Their bytes.
@@ -71,10 +75,11 @@ pub struct Compacted {
     pub version: Option<i64>,
 }
 
-/// Files of one day that will become one.
+/// Files of one table, and of one day if they have one, that will become one.
 #[derive(Debug, Clone, PartialEq)]
 struct Rewrite {
-    day: Day,
+    table: Table,
+    day: Option<String>,
     inputs: Vec<Add>,
 }
 
@@ -85,7 +90,8 @@ impl Rewrite {
 
     fn planned(&self) -> Compacted {
         Compacted {
-            day: day_text(self.day),
+            table: self.table,
+            day: self.day.clone(),
             files: self.inputs.len() as u64,
             bytes_before: self.bytes(),
             bytes_after: None,
@@ -100,7 +106,7 @@ impl Rewrite {
 /// A file under half the target is small. The small files of a day are taken in the order in which they were written, as
 /// many as fit the target; two make a rewrite. A file that outweighs the others four times over waits until there are more
 /// of them, so that a day that grows slowly is not rewritten for every crumb; below a sixteenth of the target nothing waits.
-fn plan_compaction<'a>(files: impl Iterator<Item = &'a Add>, target: u64) -> Vec<Rewrite> {
+fn plan_days<'a>(files: impl Iterator<Item = &'a Add>, target: u64) -> Vec<Rewrite> {
     let mut days: BTreeMap<Day, Vec<&Add>> = BTreeMap::new();
     for add in files.filter(|add| size(add) < target / 2) {
         if let Some(day) = day_of_file(add) {
@@ -122,11 +128,60 @@ fn plan_compaction<'a>(files: impl Iterator<Item = &'a Add>, target: u64) -> Vec
         groups.push(group);
         let groups = groups.into_iter().map(|group| without_giant(group, target));
         plan.extend(groups.filter(|group| group.len() > 1).map(|group| Rewrite {
-            day,
+            table: Table::Findings,
+            day: Some(day_text(day)),
             inputs: group.into_iter().cloned().collect(),
         }));
     }
     plan
+}
+
+/// Which files of a log, or another table without days, to rewrite together.
+///
+/// Their rows have an order, that of the files' times: only files that follow each other are put together, and what is made of them
+/// takes the time of the last. Eight make a rewrite.
+fn plan_log<'a>(table: Table, files: impl Iterator<Item = &'a Add>, target: u64) -> Vec<Rewrite> {
+    let mut files: Vec<&Add> = files.collect();
+    files.sort_by_key(|add| (add.modification_time, &add.path));
+    let (mut groups, mut group, mut bytes) = (vec![], vec![], 0);
+    for add in files {
+        let large = size(add) >= target / 2;
+        if large || group.len() == MAX_INPUTS || bytes + size(add) > target {
+            groups.push(std::mem::take(&mut group));
+            bytes = 0;
+        }
+        if !large {
+            bytes += size(add);
+            group.push(add);
+        }
+    }
+    groups.push(group);
+    let worth = groups.into_iter().map(|mut group: Vec<&Add>| {
+        let rest: u64 = group.iter().skip(1).map(|add| size(add)).sum();
+        if group
+            .first()
+            .is_some_and(|first| size(first) > target / 16 && rest * 4 < size(first))
+        {
+            group.remove(0);
+        }
+        group
+    });
+    let worth = worth.filter(|group| group.len() >= MIN_LOG_INPUTS);
+    worth
+        .map(|group| Rewrite {
+            table,
+            day: None,
+            inputs: group.into_iter().cloned().collect(),
+        })
+        .collect()
+}
+
+fn plan_compaction(log: &TableLog, target: u64) -> Vec<Rewrite> {
+    let files = log.state().files.values();
+    match log.table() {
+        Table::Findings => plan_days(files, target),
+        table => plan_log(table, files, target),
+    }
 }
 
 fn without_giant(mut group: Vec<&Add>, target: u64) -> Vec<&Add> {
@@ -144,6 +199,11 @@ fn size(add: &Add) -> u64 {
     add.size.max(0) as u64
 }
 
+/// Set by all who take files out of a table, so that of two one starts again.
+pub(super) fn maintenance_txn(table_id: &str) -> String {
+    format!("{}/maintenance", txn_prefix(table_id))
+}
+
 /// How one rewrite ended.
 enum Ended {
     Landed(Compacted),
@@ -152,7 +212,8 @@ enum Ended {
 
 impl Lake {
     /// Rewrites the small files of each day of `findings` into one, sorted by event time, with bloom filters on finding ids
-    /// and remote addresses. No row changes, none is added or lost: their number is compared before the commit.
+    /// and remote addresses; and small files of the other tables, eight or more, in the order of their rows. No row changes, none is
+    /// added or lost: their number is compared before the commit.
     ///
     /// Appends may go on meanwhile. When somebody else takes one of the files or compacts too, the rewrite is thrown away and
     /// planned again; after five of those the rest is left for the next time.
@@ -161,12 +222,25 @@ impl Lake {
     /// [`LakeError::Damaged`] when a file has not the rows that the log says, or when another writer has given the table a
     /// shape that this program cannot write. What was rewritten before stays.
     pub async fn compact(&self, options: CompactOptions) -> Result<Compaction, LakeError> {
-        let mut log = self.log(Table::Findings).await?;
         let mut done = Compaction::default();
-        let mut plan = plan_compaction(log.state().files.values(), options.target_bytes);
+        for table in Table::ALL {
+            self.compact_table(table, options, &mut done).await?;
+        }
+        Ok(done)
+    }
+
+    async fn compact_table(
+        &self,
+        table: Table,
+        options: CompactOptions,
+        done: &mut Compaction,
+    ) -> Result<(), LakeError> {
+        let mut log = self.log(table).await?;
+        let mut lost_races = 0;
+        let mut plan = plan_compaction(&log, options.target_bytes);
         if options.dry_run {
-            done.rewrites = plan.iter().map(Rewrite::planned).collect();
-            return Ok(done);
+            done.rewrites.extend(plan.iter().map(Rewrite::planned));
+            return Ok(());
         }
         log.refuse_unusable()?;
         plan.reverse();
@@ -174,22 +248,24 @@ impl Lake {
             match self.run_rewrite(&mut log, &rewrite).await? {
                 Ended::Landed(compacted) => done.rewrites.push(compacted),
                 Ended::Lost => {
+                    lost_races += 1;
                     done.lost_races += 1;
                     tracing::info!(
-                        day = day_text(rewrite.day),
-                        races = done.lost_races,
+                        table = table.name(),
+                        day = rewrite.day,
+                        races = lost_races,
                         "another writer came first, planning again"
                     );
-                    if done.lost_races == MAX_RACES {
+                    if lost_races == MAX_RACES {
                         break;
                     }
-                    let rest = plan_compaction(log.state().files.values(), options.target_bytes);
+                    let rest = plan_compaction(&log, options.target_bytes);
                     plan = rest.into_iter().filter(|r| r.day >= rewrite.day).collect();
                     plan.reverse();
                 }
             }
         }
-        Ok(done)
+        Ok(())
     }
 
     async fn run_rewrite(&self, log: &mut TableLog, rewrite: &Rewrite) -> Result<Ended, LakeError> {
@@ -207,33 +283,37 @@ impl Lake {
             }
             Err(error) => return Err(error),
         };
-        let day = day_text(rewrite.day);
-        let (uri, surroundings) = (log.uri().to_owned(), self.surroundings().clone());
-        let work = tokio::task::spawn_blocking({
-            let day = day.clone();
-            move || rewrite::rewrite(&inputs, &day, &uri, &surroundings)
-        });
-        let written = match work.await {
-            Ok(written) => written?,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        let job = Job {
+            table: rewrite.table,
+            day: rewrite.day.clone(),
+            keep: None,
         };
-        let mut file = written.file;
+        let (uri, surroundings) = (log.uri().to_owned(), self.surroundings().clone());
+        let written =
+            rewritten(move || rewrite::rewrite(&job, &inputs, &uri, &surroundings)).await?;
+        let Some(mut file) = written.file else {
+            return Ok(Ended::Lost);
+        };
         file.add.data_change = false;
+        if rewrite.day.is_none() {
+            let last = rewrite.inputs.iter().map(|add| add.modification_time).max();
+            file.add.modification_time = last.unwrap_or(file.add.modification_time);
+        }
         file.store(log.store(), log.uri()).await?;
         let state = log.state();
-        let maintenance = format!("{}/maintenance", txn_prefix(&state.table_id));
+        let maintenance = maintenance_txn(&state.table_id);
         let now_ms = self.surroundings().now_ms();
         let removed = rewrite.inputs.iter();
         let change = Change {
             adds: vec![file.add.clone()],
             removes: removed.map(|add| Remove::rewritten(add, now_ms)).collect(),
             txns: vec![(maintenance, state.version + 1)],
-            info: json!({ "compacted": { "day": day, "files": rewrite.inputs.len(), "rows": written.rows } }),
+            info: json!({ "compacted": { "day": rewrite.day, "files": rewrite.inputs.len(), "rows": written.rows } }),
             operation: Operation::Rewrite,
         };
         match log.commit(change).await? {
             Outcome::Committed(version, _) => {
-                self.after_commit(Table::Findings, version);
+                self.after_commit(rewrite.table, version);
                 Ok(Ended::Landed(Compacted {
                     bytes_after: Some(size(&file.add)),
                     rows: written.rows,
@@ -242,17 +322,31 @@ impl Lake {
                 }))
             }
             Outcome::Overtaken(_) => {
-                // Nobody can name it any more. If this fails, vacuum finds it.
-                if let Ok(path) = Path::from_url_path(&file.add.path) {
-                    let _ = log.store().delete(&path).await;
-                }
+                forget(log, &file.add).await;
                 Ok(Ended::Lost)
             }
         }
     }
 }
 
-async fn fetch(log: &TableLog, adds: &[Add]) -> Result<Vec<Input>, LakeError> {
+/// Deletes a file that nobody can name any more. If this fails, vacuum finds it.
+pub(super) async fn forget(log: &TableLog, add: &Add) {
+    if let Ok(path) = Path::from_url_path(&add.path) {
+        let _ = log.store().delete(&path).await;
+    }
+}
+
+/// Does the work of a rewrite where it holds nobody up.
+pub(super) async fn rewritten(
+    work: impl FnOnce() -> Result<rewrite::Written, LakeError> + Send + 'static,
+) -> Result<rewrite::Written, LakeError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(written) => written,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+pub(super) async fn fetch(log: &TableLog, adds: &[Add]) -> Result<Vec<Input>, LakeError> {
     // Boxed one by one: the compiler cannot see that a closure's future is Send for every lifetime.
     let reads: Vec<_> = adds
         .iter()
@@ -301,7 +395,7 @@ mod tests {
                 stats: None,
             })
             .collect();
-        let plan = plan_compaction(adds.iter().rev(), 1_600);
+        let plan = plan_days(adds.iter().rev(), 1_600);
         let index = |add: &Add| add.path.parse::<usize>().unwrap();
         let found: Vec<Vec<_>> = plan
             .iter()
@@ -330,5 +424,44 @@ mod tests {
         check(&[(1, 700), (1, 50)], &[]);
         check(&[(1, 700), (1, 100), (1, 75)], &[&[0, 1, 2]]);
         check(&[(1, 100), (1, 1)], &[&[0, 1]]);
+    }
+
+    /// Files as sizes, in the order in which they were written, and which of them, from and up to, are rewritten together.
+    fn check_log(files: &[i64], expected: &[(usize, usize)]) {
+        let add = |(index, size): (usize, &i64)| Add {
+            path: format!("{index:03}"),
+            partition_values: [].into(),
+            size: *size,
+            modification_time: index as i64 / 2,
+            data_change: true,
+            stats: None,
+        };
+        let adds: Vec<_> = files.iter().enumerate().map(add).collect();
+        let plan = plan_log(Table::AlertLog, adds.iter().rev(), 1_600);
+        let index = |add: &Add| add.path.parse::<usize>().unwrap();
+        let found: Vec<Vec<_>> = plan
+            .iter()
+            .map(|rewrite| rewrite.inputs.iter().map(index).collect())
+            .collect();
+        let expected: Vec<Vec<_>> = expected.iter().map(|(a, b)| (*a..*b).collect()).collect();
+        assert_eq!(found, expected, "{files:?}");
+    }
+
+    #[test]
+    fn files_of_a_log_stay_in_order() {
+        check_log(&[1; 7], &[]);
+        check_log(&[1; 9], &[(0, 9)]);
+        // A large one parts those before it from those after it.
+        let mut parted = vec![1; 8];
+        parted.push(800);
+        parted.extend([1; 10]);
+        check_log(&parted, &[(0, 8), (9, 19)]);
+        // What was made before waits for a quarter of its weight.
+        let mut grown = vec![700];
+        grown.extend([10; 10]);
+        check_log(&grown, &[(1, 11)]);
+        grown.extend([10; 10]);
+        check_log(&grown, &[(0, 21)]);
+        check_log(&[200; 16], &[(0, 8), (8, 16)]);
     }
 }

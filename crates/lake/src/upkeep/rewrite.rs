@@ -1,4 +1,5 @@
-//! Several data files of a day become one, sorted by event time and finding id. Nothing here waits for a store.
+//! Several data files become one: those of a day of `findings` sorted by event time and finding id, those of other tables in the
+//! order in which they were written. Nothing here waits for a store.
 //!
 //! The files are held as they lie in the store, compressed; rows are decoded a slice of the sorted order at a time, so that
 //! memory does not grow with what the rows decode to.
@@ -7,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{concat_batches, interleave_record_batch};
 use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType};
 use bytes::Bytes;
@@ -24,10 +25,25 @@ use crate::{LakeError, Surroundings, Table};
 
 /// Decoded bytes of a slice, about.
 const SLICE_BYTES: u64 = 64 << 20;
-/// Rows that a file is sorted by, the first column first.
-const ORDER: [&str; 2] = ["event_time", "finding_id"];
+/// Columns of `findings` that rows are sorted by, the first column first; then those that say how long a row is kept.
+const KEYS: [&str; 4] = ["event_time", "finding_id", "account_id", "severity_label"];
+/// How many of them the order hangs on.
+const ORDER: usize = 2;
 /// Columns that are asked for by equality.
 const BLOOMS: [&str; 2] = ["finding_id", "remote_ip"];
+
+/// What is written anew.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) table: Table,
+    /// The day of files of `findings`.
+    pub(super) day: Option<String>,
+    /// Which rows of `findings` stay; all of them without it.
+    pub(super) keep: Option<Keep>,
+}
+
+/// Whether a row stays: given its event time (UTC microseconds), its account and its severity label.
+pub(super) type Keep = Arc<dyn Fn(Option<i64>, &str, Option<&str>) -> bool + Send + Sync>;
 
 /// A data file as it lies in the store.
 pub(super) struct Input {
@@ -37,10 +53,14 @@ pub(super) struct Input {
     pub(super) bytes: Bytes,
 }
 
-/// The one file, not yet stored.
+/// What became of the rows.
 pub(super) struct Written {
-    pub(super) file: DataFile,
+    /// The one file, not yet stored; `None` where no row stays.
+    pub(super) file: Option<DataFile>,
+    /// Rows in it.
     pub(super) rows: u64,
+    /// Rows that did not stay.
+    pub(super) dropped: u64,
 }
 
 /// A file that is being read.
@@ -48,20 +68,20 @@ struct Source {
     bytes: Bytes,
     metadata: ArrowReaderMetadata,
     rows: usize,
-    times: TimestampMicrosecondArray,
-    ids: StringArray,
+    /// [`KEYS`] of `findings`; no columns for other tables.
+    keys: RecordBatch,
 }
 
 /// Where a row is: which source, and which of its rows.
 type Place = (u32, u32);
 
-/// Writes all rows of `inputs` as one file of `day`.
+/// Writes the rows of `inputs` that stay as one file.
 ///
 /// # Errors
 /// [`LakeError::Damaged`] when an input cannot be read, or has not the rows that the log says.
 pub(super) fn rewrite(
+    job: &Job,
     inputs: &[Input],
-    day: &str,
     uri: &str,
     surroundings: &Surroundings,
 ) -> Result<Written, LakeError> {
@@ -72,7 +92,7 @@ pub(super) fn rewrite(
             uri: uri.to_owned(),
             reason,
         };
-        let source = open(&input.bytes).map_err(|error| damaged(error.to_string()))?;
+        let source = open(job.table, &input.bytes).map_err(|error| damaged(error.to_string()))?;
         let found = source.rows as u64;
         if let Some(said) = input.rows
             && said != found
@@ -81,61 +101,83 @@ pub(super) fn rewrite(
         }
         sources.push(source);
     }
-    let schema = schema_of_all(&sources);
-    let partition = vec![("event_date".to_owned(), day.to_owned())];
-    let mut writer =
-        FileWriter::sorted(Table::Findings, schema.clone(), partition, &ORDER, &BLOOMS)?;
-    let order = sorted(&sources);
+    let all: u64 = sources.iter().map(|source| source.rows as u64).sum();
+    let order = ordered(job, &sources);
+    let expected = order.len() as u64;
+    if order.is_empty() {
+        return Ok(Written {
+            file: None,
+            rows: 0,
+            dropped: all,
+        });
+    }
+    let schema = schema_of_all(job.table, &sources);
+    let mut writer = match &job.day {
+        Some(day) => {
+            let partition = vec![("event_date".to_owned(), day.clone())];
+            FileWriter::sorted(
+                job.table,
+                schema.clone(),
+                partition,
+                &KEYS[..ORDER],
+                &BLOOMS,
+            )?
+        }
+        None => FileWriter::new(job.table, schema.clone(), vec![])?,
+    };
     for slice in order.chunks(slice_rows(&sources, order.len())) {
         writer.write(&read_slice(&sources, slice, &schema)?)?;
     }
     let file = writer.finish(surroundings)?;
-    let (rows, expected) = (file.add.rows(), order.len() as u64);
+    let rows = file.add.rows();
     if rows != Some(expected) {
         return Err(LakeError::Damaged {
-            what: format!("the rewrite of {day}"),
+            what: "a rewrite".to_owned(),
             uri: uri.to_owned(),
-            reason: format!("it has {rows:?} rows, its inputs {expected}"),
+            reason: format!("it has {rows:?} rows, it should have {expected}"),
         });
     }
     Ok(Written {
-        file,
+        file: Some(file),
         rows: expected,
+        dropped: all - expected,
     })
 }
 
-fn open(bytes: &Bytes) -> Result<Source, LakeError> {
+fn open(table: Table, bytes: &Bytes) -> Result<Source, LakeError> {
     // With an index of pages, a slice decodes only the pages that its rows are in.
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
     let metadata = ArrowReaderMetadata::load(bytes, options)?;
     let builder =
         ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone());
-    let mask = ProjectionMask::columns(builder.parquet_schema(), ORDER);
-    let own = file_schema();
-    let fields = ORDER.map(|name| own.field_with_name(name).cloned());
-    let fields: Vec<Field> = fields.into_iter().collect::<Result<_, _>>()?;
-    let keys = Arc::new(Schema::new(fields));
-    let batches = builder
-        .with_projection(mask)
-        .build()?
-        .map(|batch| Ok(fitted(&batch?, &keys)?))
-        .collect::<Result<Vec<_>, LakeError>>()?;
-    let batch = concat_batches(&keys, &batches)?;
+    let rows = metadata.metadata().file_metadata().num_rows().max(0) as usize;
+    let keys = if table == Table::Findings {
+        let mask = ProjectionMask::columns(builder.parquet_schema(), KEYS);
+        let own = file_schema(table);
+        let fields = KEYS.map(|name| own.field_with_name(name).cloned());
+        let fields: Vec<Field> = fields.into_iter().collect::<Result<_, _>>()?;
+        let keys = Arc::new(Schema::new(fields));
+        let batches = builder
+            .with_projection(mask)
+            .build()?
+            .map(|batch| Ok(fitted(&batch?, &keys)?))
+            .collect::<Result<Vec<_>, LakeError>>()?;
+        concat_batches(&keys, &batches)?
+    } else {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?
+    };
     Ok(Source {
         bytes: bytes.clone(),
         metadata,
-        rows: batch.num_rows(),
-        times: batch
-            .column(0)
-            .as_primitive::<TimestampMicrosecondType>()
-            .clone(),
-        ids: batch.column(1).as_string::<i32>().clone(),
+        rows: keys.num_rows(),
+        keys,
     })
 }
 
 /// Our columns, then those that another writer has added.
-fn schema_of_all(sources: &[Source]) -> SchemaRef {
-    let mut fields: Vec<Arc<Field>> = file_schema().fields().iter().cloned().collect();
+fn schema_of_all(table: Table, sources: &[Source]) -> SchemaRef {
+    let mut fields: Vec<Arc<Field>> = file_schema(table).fields().iter().cloned().collect();
     for field in sources
         .iter()
         .flat_map(|source| source.metadata.schema().fields())
@@ -147,24 +189,47 @@ fn schema_of_all(sources: &[Source]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-fn sorted(sources: &[Source]) -> Vec<Place> {
+/// The rows that stay, in the order in which they are written.
+fn ordered(job: &Job, sources: &[Source]) -> Vec<Place> {
     let mut order: Vec<Place> = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        order.extend((0..source.rows as u32).map(|row| (index as u32, row)));
+        let rows = 0..source.rows as u32;
+        match &job.keep {
+            None => order.extend(rows.map(|row| (index as u32, row))),
+            Some(keep) => {
+                let text = |column: usize| source.keys.column(column).as_string::<i32>();
+                let (accounts, labels) = (text(2), text(3));
+                let stays = |row: &u32| {
+                    let row = *row as usize;
+                    let label = labels.is_valid(row).then(|| labels.value(row));
+                    keep(time(source, row), accounts.value(row), label)
+                };
+                order.extend(rows.filter(stays).map(|row| (index as u32, row)));
+            }
+        }
     }
-    order.sort_unstable_by(|a, b| compare(sources, *a, *b));
+    if job.table == Table::Findings {
+        order.sort_unstable_by(|a, b| compare(sources, *a, *b));
+    }
     order
+}
+
+fn time(source: &Source, row: usize) -> Option<i64> {
+    let times = source
+        .keys
+        .column(0)
+        .as_primitive::<TimestampMicrosecondType>();
+    times.is_valid(row).then(|| times.value(row))
 }
 
 /// Ends with the place itself, so that the same files always make the same file.
 fn compare(sources: &[Source], a: Place, b: Place) -> Ordering {
-    let time = |(source, row): Place| {
-        let times = &sources[source as usize].times;
-        times
-            .is_valid(row as usize)
-            .then(|| times.value(row as usize))
+    let source = |(source, _): Place| &sources[source as usize];
+    let time = |place: Place| time(source(place), place.1 as usize);
+    let id = |place: Place| {
+        let ids = source(place).keys.column(1).as_string::<i32>();
+        ids.value(place.1 as usize)
     };
-    let id = |(source, row): Place| sources[source as usize].ids.value(row as usize);
     time(a)
         .cmp(&time(b))
         .then_with(|| id(a).cmp(id(b)))
