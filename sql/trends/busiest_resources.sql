@@ -3,9 +3,6 @@ title: Resources with most findings
 description: >
   Which instances, keys, buckets and clusters most findings are about. A finding counts once.
 parameters:
-  - {name: from, type: timestamp, default: end - 30d, description: "first event time, included"}
-  - {name: to, type: timestamp, default: end, description: "last event time, not included"}
-  - {name: samples, type: boolean, default: "false", description: count sample findings too}
   - {name: limit, type: integer, default: "20", description: how many rows}
 returns: >
   resource_type; resource_id; account_id and its present account_name; region; findings; types (how many different
@@ -16,7 +13,10 @@ WITH per_finding AS (
         resource_type, resource_id, account_id, region, type, finding_id,
         max(severity) AS severity, max(event_time) AS last_seen
     FROM findings
-    WHERE event_time >= $from AND event_time < $to AND ($samples OR NOT sample) AND resource_id IS NOT NULL
+    WHERE
+        event_time >= $from AND event_time < $to AND ($samples OR NOT sample) AND resource_id IS NOT NULL
+        AND in_list($accounts, account_id) AND in_ou($ou, account_id, event_time)
+        AND type_matches($types, type) AND at_least($severity, severity)
     GROUP BY resource_type, resource_id, account_id, region, type, finding_id
 ),
 per_type AS (
@@ -32,4 +32,3 @@ SELECT
 FROM per_type
 GROUP BY resource_type, resource_id, account_id, region
 ORDER BY findings DESC, severity DESC, account_id, region, resource_type, resource_id
-LIMIT $limit

@@ -3,10 +3,6 @@ title: Mean time between updates
 description: >
   How often GuardDuty publishes a finding again, per type: what the detector's publishing frequency comes to. Only
   versions in GuardDuty's own shapes, and findings that have two or more in the period.
-parameters:
-  - {name: from, type: timestamp, default: end - 30d, description: "first event time, included"}
-  - {name: to, type: timestamp, default: end, description: "last event time, not included"}
-  - {name: samples, type: boolean, default: "false", description: count sample findings too}
 returns: >
   type; findings (with two versions or more); updates (versions after the first); mean_seconds (from a version's
   updated_at to the next). Shortest first.
@@ -17,7 +13,10 @@ FROM (
         type, account_id, region, finding_id, count(*) - 1 AS updates,
         CAST(date_part('epoch', max(updated_at)) - date_part('epoch', min(updated_at)) AS DOUBLE) AS seconds
     FROM versions
-    WHERE event_time >= $from AND event_time < $to AND ($samples OR NOT sample) AND native AND updated_at IS NOT NULL
+    WHERE
+        event_time >= $from AND event_time < $to AND ($samples OR NOT sample) AND native AND updated_at IS NOT NULL
+        AND in_list($accounts, account_id) AND in_ou($ou, account_id, event_time)
+        AND type_matches($types, type) AND at_least($severity, severity)
     GROUP BY type, account_id, region, finding_id
     HAVING count(*) > 1
 )

@@ -2,10 +2,6 @@
 title: Regions
 description: >
   Where findings are. A finding counts once.
-parameters:
-  - {name: from, type: timestamp, default: end - 30d, description: "first event time, included"}
-  - {name: to, type: timestamp, default: end, description: "last event time, not included"}
-  - {name: samples, type: boolean, default: "false", description: count sample findings too}
 returns: >
   region; findings; high_or_critical (findings whose highest severity is 7 or more); accounts; last_seen (event time).
   Most findings first.
@@ -19,7 +15,10 @@ FROM (
     FROM (
         SELECT region, account_id, finding_id, max(severity) AS severity, max(event_time) AS last_seen
         FROM findings
-        WHERE event_time >= $from AND event_time < $to AND ($samples OR NOT sample)
+        WHERE
+            event_time >= $from AND event_time < $to AND ($samples OR NOT sample)
+            AND in_list($accounts, account_id) AND in_ou($ou, account_id, event_time)
+            AND type_matches($types, type) AND at_least($severity, severity)
         GROUP BY region, account_id, finding_id
     )
     GROUP BY region, account_id

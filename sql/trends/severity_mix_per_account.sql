@@ -3,10 +3,6 @@ title: Severity mix per account
 description: >
   How severe the findings of each account were. A finding counts once, with the label of its last version in the
   period.
-parameters:
-  - {name: from, type: timestamp, default: end - 30d, description: "first event time, included"}
-  - {name: to, type: timestamp, default: end, description: "last event time, not included"}
-  - {name: samples, type: boolean, default: "false", description: count sample findings too}
 returns: >
   account_id and its present account_name; critical, high, medium, low, informational and unlabelled findings, and
   findings in all. The worst accounts first.
@@ -32,7 +28,10 @@ FROM (
                     severity DESC NULLS LAST, severity_label
             ) AS place
         FROM findings
-        WHERE event_time >= $from AND event_time < $to AND ($samples OR NOT sample)
+        WHERE
+            event_time >= $from AND event_time < $to AND ($samples OR NOT sample)
+            AND in_list($accounts, account_id) AND in_ou($ou, account_id, event_time)
+            AND type_matches($types, type) AND at_least($severity, severity)
     )
     WHERE place = 1
 )

@@ -1,28 +1,30 @@
 /*
-title: Week over week per type
+title: Week over week, or any period over the one before, per type
 description: >
-  The seven days before an end beside the seven days before them. A finding counts once in each week in which one of
-  its versions happened.
+  A period, by default the last seven days, beside the period of equal length before it. A finding counts once in each of the two in
+  which one of its versions happened.
 parameters:
-  - {name: to, type: timestamp, default: end, description: "end of the later week, not included"}
-  - {name: samples, type: boolean, default: "false", description: count sample findings too}
+  - {name: from, type: timestamp, default: end - 7d, description: "first event time of the later period, included"}
 returns: >
-  type; findings (in the later week); findings_before; change; change_percent (null where there was nothing before).
+  type; findings (in the later period); findings_before; change; change_percent (null where there was nothing before).
   The largest changes first.
 */
 SELECT
     type,
-    sum(this_week) AS findings,
-    sum(week_before) AS findings_before,
-    sum(this_week) - sum(week_before) AS change,
-    round(100.0 * (sum(this_week) - sum(week_before)) / nullif(sum(week_before), 0), 1) AS change_percent
+    sum(later) AS findings,
+    sum(earlier) AS findings_before,
+    sum(later) - sum(earlier) AS change,
+    round(100.0 * (sum(later) - sum(earlier)) / nullif(sum(earlier), 0), 1) AS change_percent
 FROM (
     SELECT
         type, account_id, region, finding_id,
-        max(CASE WHEN event_time >= $to - INTERVAL '7 days' THEN 1 ELSE 0 END) AS this_week,
-        max(CASE WHEN event_time < $to - INTERVAL '7 days' THEN 1 ELSE 0 END) AS week_before
+        max(CASE WHEN event_time >= $from THEN 1 ELSE 0 END) AS later,
+        max(CASE WHEN event_time < $from THEN 1 ELSE 0 END) AS earlier
     FROM findings
-    WHERE event_time >= $to - INTERVAL '14 days' AND event_time < $to AND ($samples OR NOT sample)
+    WHERE
+        event_time >= $from - ($to - $from) AND event_time < $to AND ($samples OR NOT sample)
+        AND in_list($accounts, account_id) AND in_ou($ou, account_id, event_time)
+        AND type_matches($types, type) AND at_least($severity, severity)
     GROUP BY type, account_id, region, finding_id
 )
 GROUP BY type

@@ -1,10 +1,13 @@
-//! Functions that GuardDuty's questions need and DataFusion has not: addresses, severity, account names, JSON in `raw`.
+//! Functions that GuardDuty's questions need and DataFusion has not: addresses, severity, account names, filters, local days, JSON in `raw`.
 
 mod accounts;
+mod choose;
 mod ip;
+mod ou;
 mod severity;
 #[cfg(test)]
 mod tests;
+mod zone;
 
 use std::sync::Arc;
 
@@ -16,13 +19,20 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 pub(crate) use accounts::{AccountNames, COLUMNS as ACCOUNT_COLUMNS};
+pub(crate) use choose::lowest_severity;
+pub(crate) use zone::zone;
 
 /// All functions of ours, and those of `datafusion-functions-json`, become known to the session.
 pub(crate) fn register(context: &mut SessionContext, names: &Arc<AccountNames>) -> Result<()> {
     let ours = ip::Ip::ALL
         .into_iter()
         .map(|what| ScalarUDF::from(ip::IpFunction::new(what)));
-    let ours = ours.chain([ScalarUDF::from(severity::SeverityLabel::default())]);
+    let choose = choose::Choose::ALL.map(|what| ScalarUDF::from(choose::ChooseFunction::new(what)));
+    let zones = zone::Zone::ALL.map(|what| ScalarUDF::from(zone::ZoneFunction::new(what)));
+    let ours = ours.chain(choose).chain(zones).chain([
+        ScalarUDF::from(severity::SeverityLabel::default()),
+        ScalarUDF::from(ou::InOu::new(names)),
+    ]);
     for function in ours.chain(accounts::functions(names)) {
         context.register_udf(function);
     }
@@ -61,6 +71,17 @@ fn text_type(given: &DataType) -> DataType {
         DataType::LargeUtf8 | DataType::Utf8View => given.clone(),
         DataType::Dictionary(_, values) => text_type(values),
         _ => DataType::Utf8,
+    }
+}
+
+/// The same for a column that may be a list of texts.
+fn text_or_list(given: &DataType) -> DataType {
+    match given {
+        DataType::List(_) => given.clone(),
+        DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) => {
+            DataType::List(Arc::clone(item))
+        }
+        other => text_type(other),
     }
 }
 

@@ -11,6 +11,7 @@
 mod answer;
 pub mod backtest;
 mod bind;
+mod common;
 mod complete;
 mod evaluate;
 mod evidence;

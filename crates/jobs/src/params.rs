@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use serde::Deserialize;
+
+use crate::functions::{lowest_severity, zone};
 
 /// The values that a caller gives, as text, by name.
 pub type Given = BTreeMap<String, String>;
@@ -23,6 +28,9 @@ pub struct Parameter {
     /// What it does.
     #[serde(default)]
     pub description: String,
+    /// Whether it is one that all trends take.
+    #[serde(skip)]
+    pub common: bool,
 }
 
 /// How the text of a parameter is read.
@@ -38,8 +46,13 @@ pub enum ParameterType {
     /// `true` or `false`.
     Boolean,
     /// `2026-11-21`, `2026-11-21T10:00:00Z`, `newest` (the newest event_time in the lake), `end` (the midnight after it), or
-    /// one of these less or plus a time: `end - 30d`. Units: s, m, h, d, w. UTC.
+    /// one of these less or plus a time: `end - 30d`. Units: s, m, h, d, w. What names no offset, midnights and days are those of
+    /// the question's time zone; UTC without one.
     Timestamp,
+    /// A label or a number, or nothing; becomes the least number that is meant, 0 for nothing.
+    Severity,
+    /// The IANA name of a time zone: `UTC`, `Europe/Berlin`.
+    Zone,
 }
 
 /// A value ready to stand in a query.
@@ -57,8 +70,6 @@ pub enum Value {
     Timestamp(i64),
 }
 
-const DAY: i64 = 86_400_000_000;
-
 impl Parameter {
     /// Whether the default can be read.
     pub(crate) fn check(&self) -> Result<(), String> {
@@ -74,8 +85,13 @@ impl Parameter {
 }
 
 impl ParameterType {
-    /// Reads a text; `newest` is the newest event time in the lake in UTC microseconds.
+    /// Reads a text in UTC; `newest` is the newest event time in the lake in UTC microseconds.
     pub fn read(self, text: &str, newest: i64) -> Result<Value, String> {
+        self.read_in(text, newest, &TimeZone::UTC)
+    }
+
+    /// Reads a text as people in a time zone mean it.
+    pub(crate) fn read_in(self, text: &str, newest: i64, tz: &TimeZone) -> Result<Value, String> {
         let wrong = |what: &str| format!("\"{text}\" is not {what}");
         match self {
             ParameterType::Text => Ok(Value::Text(text.to_owned())),
@@ -93,7 +109,14 @@ impl ParameterType {
                 "false" => Ok(Value::Boolean(false)),
                 _ => Err(wrong("true or false")),
             },
-            ParameterType::Timestamp => read_time(text.trim(), newest)
+            ParameterType::Severity => lowest_severity(text)
+                .map(Value::Number)
+                .ok_or_else(|| wrong("a severity: low, medium, high, critical or a number")),
+            ParameterType::Zone => zone(text).map(|_| {
+                let name = text.trim();
+                Value::Text(if name.is_empty() { "UTC" } else { name }.to_owned())
+            }),
+            ParameterType::Timestamp => read_time(text.trim(), newest, tz)
                 .map(Value::Timestamp)
                 .ok_or_else(|| {
                     wrong("a time: 2026-11-21, 2026-11-21T10:00:00Z, newest, end, end - 30d")
@@ -128,42 +151,61 @@ impl Value {
 }
 
 /// `base`, or `base +|- <number><unit>`.
-fn read_time(text: &str, newest: i64) -> Option<i64> {
+fn read_time(text: &str, newest: i64, tz: &TimeZone) -> Option<i64> {
     for (sign, symbol) in [(-1, " - "), (1, " + ")] {
         if let Some((base, span)) = text.split_once(symbol) {
-            return read_base(base.trim(), newest)?
-                .checked_add(read_span(span.trim())?.checked_mul(sign)?);
+            let base = Timestamp::from_microsecond(read_base(base.trim(), newest, tz)?).ok()?;
+            let span = read_span(span.trim(), sign)?;
+            let time = base.to_zoned(tz.clone()).checked_add(span).ok()?;
+            return Some(time.timestamp().as_microsecond());
         }
     }
-    read_base(text, newest)
+    read_base(text, newest, tz)
 }
 
-fn read_base(text: &str, newest: i64) -> Option<i64> {
+fn read_base(text: &str, newest: i64, tz: &TimeZone) -> Option<i64> {
     match text {
         "newest" => Some(newest),
-        "end" => newest.div_euclid(DAY).checked_add(1)?.checked_mul(DAY),
-        _ => string_to_timestamp_nanos(text)
-            .ok()
-            .map(|nanos| nanos.div_euclid(1_000)),
+        "end" => {
+            let newest = Timestamp::from_microsecond(newest)
+                .ok()?
+                .to_zoned(tz.clone());
+            let end = newest.tomorrow().ok()?.start_of_day().ok()?;
+            Some(end.timestamp().as_microsecond())
+        }
+        _ if *tz == TimeZone::UTC || text.parse::<Timestamp>().is_ok() => {
+            let nanos = string_to_timestamp_nanos(text).ok()?;
+            Some(nanos.div_euclid(1_000))
+        }
+        _ => {
+            let local: DateTime = text.parse().ok()?;
+            let time = local.to_zoned(tz.clone()).ok()?;
+            Some(time.timestamp().as_microsecond())
+        }
     }
 }
 
-fn read_span(text: &str) -> Option<i64> {
+/// Days and weeks are those of the calendar: a day has 23 hours where clocks are put forward.
+fn read_span(text: &str, sign: i64) -> Option<Span> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let unit = match &text[unit_at..] {
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        "d" => DAY,
-        "w" => 7 * DAY,
+    let number = text[..unit_at].parse::<i64>().ok()?.checked_mul(sign)?;
+    let span = Span::new();
+    match &text[unit_at..] {
+        "s" => span.try_seconds(number),
+        "m" => span.try_minutes(number),
+        "h" => span.try_hours(number),
+        "d" => span.try_days(number),
+        "w" => span.try_weeks(number),
         _ => return None,
-    };
-    text[..unit_at].parse::<i64>().ok()?.checked_mul(unit)
+    }
+    .ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: i64 = 86_400_000_000;
 
     fn check(kind: ParameterType, text: &str, expected: Option<Value>) {
         assert_eq!(kind.read(text, 10 * DAY + 5).ok(), expected, "{text}");
@@ -211,6 +253,33 @@ mod tests {
         check(ParameterType::Integer, "x", None);
         check(ParameterType::Number, "NaN", None);
         check(ParameterType::Boolean, "true", Some(Value::Boolean(true)));
+    }
+
+    #[test]
+    fn times_are_those_of_the_zone() {
+        let tz = zone("Europe/Berlin").unwrap();
+        let newest = "2026-03-30T23:30:00Z".parse::<Timestamp>().unwrap();
+        let check = |text: &str, expected: &str| {
+            let read = ParameterType::Timestamp.read_in(text, newest.as_microsecond(), &tz);
+            let expected = expected.parse::<Timestamp>().unwrap().as_microsecond();
+            assert_eq!(read, Ok(Value::Timestamp(expected)), "{text}");
+        };
+        check("2026-03-29", "2026-03-28T23:00:00Z");
+        check("2026-03-29T12:00:00", "2026-03-29T10:00:00Z");
+        check("2026-03-29T12:00:00Z", "2026-03-29T12:00:00Z");
+        check("2026-03-29T12:00:00+05:00", "2026-03-29T07:00:00Z");
+        check("end", "2026-03-31T22:00:00Z");
+        check("end - 3d", "2026-03-28T23:00:00Z");
+        check("end - 72h", "2026-03-28T22:00:00Z");
+        let wrong = ParameterType::Zone.read("Europe/Atlantis", 0).unwrap_err();
+        assert!(
+            wrong.contains("\"Europe/Atlantis\" is not a time zone"),
+            "{wrong}"
+        );
+        assert_eq!(
+            ParameterType::Severity.read("high", 0),
+            Ok(Value::Number(7.0))
+        );
     }
 
     #[test]

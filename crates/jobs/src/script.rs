@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::common;
 use crate::params::Parameter;
 
 /// `(folder, stem, text)` of every file, made by `build.rs`.
@@ -251,7 +252,7 @@ impl Library {
     /// All scripts of a kind by name, headers read.
     pub fn scripts(&self, kind: Kind) -> Result<Vec<Script>, ScriptError> {
         self.sources(kind)
-            .map(|source| Script::read(source.clone()))
+            .map(|source| Script::read_as(kind, source.clone()))
             .collect()
     }
 
@@ -259,12 +260,21 @@ impl Library {
     pub fn script(&self, kind: Kind, name: &str) -> Result<Option<Script>, ScriptError> {
         self.sources
             .get(&(kind, name.to_owned()))
-            .map(|source| Script::read(source.clone()))
+            .map(|source| Script::read_as(kind, source.clone()))
             .transpose()
     }
 }
 
 impl Script {
+    /// Reads the header of a file; a trend's is completed by what all trends take.
+    pub fn read_as(kind: Kind, source: Source) -> Result<Script, ScriptError> {
+        let mut script = Script::read(source)?;
+        if kind == Kind::Trend {
+            common::complete(&mut script.header, &script.source.text);
+        }
+        Ok(script)
+    }
+
     /// Reads the header of a file.
     pub fn read(source: Source) -> Result<Script, ScriptError> {
         let wrong = |line, column, message: String| ScriptError::Header {

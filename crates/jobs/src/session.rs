@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod brute;
 #[cfg(test)]
+mod chosen;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,26 +17,28 @@ use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     TableProvider,
 };
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
 use datafusion::functions_aggregate::expr_fn::max;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::{SessionContext, col};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::prelude::{SessionContext, col, lit};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use jiff::tz::TimeZone;
 use lake::schema::timestamp;
 use lake::{Lake, Provided, Table};
 
 use crate::answer::Answer;
 use crate::bind::{bind, parameters};
+use crate::common;
 use crate::complete::Names;
 use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
 use crate::limits::{Limits, config, runtime};
 use crate::mistake::{QueryError, Remedy, Words};
-use crate::params::{Given, Value};
+use crate::params::{Given, Parameter, ParameterType, Value};
 use crate::script::{Kind, Library, Script};
 use crate::{JobsError, function_names};
 
@@ -193,8 +197,24 @@ impl Session {
 
     /// Asks the question of a script. Parameters are read by their declared types; those not given take their defaults.
     pub async fn run(&self, script: &Script, given: &Given) -> Result<Answer, QueryError> {
-        let values = self.values(script, given).await?;
-        self.ask(&script.source.text, &values).await
+        let sql = &*script.source.text;
+        let mut values = self.values(script, given).await?;
+        let named = parameters(&mut self.parse(sql)?);
+        let limit = match values.get("limit") {
+            Some(Value::Integer(limit)) if *limit > 0 && !named.contains("limit") => {
+                Some(usize::try_from(*limit).unwrap_or(usize::MAX))
+            }
+            _ => None,
+        };
+        values.retain(|name, _| named.contains(name) || !common::may_be_unused(name));
+        let mut plan = self.plan(sql, &values).await?;
+        if let Some(limit) = limit {
+            let limited = LogicalPlanBuilder::from(plan).limit(0, Some(limit));
+            plan = limited
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(|error| self.mistake(&error, sql))?;
+        }
+        self.execute(plan, sql).await
     }
 
     /// Asks with values at hand.
@@ -204,6 +224,10 @@ impl Session {
         values: &BTreeMap<String, Value>,
     ) -> Result<Answer, QueryError> {
         let plan = self.plan(sql, values).await?;
+        self.execute(plan, sql).await
+    }
+
+    async fn execute(&self, plan: LogicalPlan, sql: &str) -> Result<Answer, QueryError> {
         let stream = async {
             self.context
                 .execute_logical_plan(plan)
@@ -267,24 +291,27 @@ impl Session {
             })
     }
 
-    /// The newest event time in the lake in UTC microseconds; 0 for an empty lake.
+    /// The newest event time in the lake in UTC microseconds; 0 for an empty lake. A finding may claim any time: what lies more than
+    /// a day after the newest `ingested_at` is not looked at, so that one finding dated in the far future moves no default.
     pub async fn newest(&self) -> Result<i64, QueryError> {
+        const DAY: i64 = 86_400_000_000;
         let newest = async {
             let findings = self.context.table(sql_name(Table::Findings)).await?;
-            let batches = findings
-                .aggregate(vec![], vec![max(col("event_time"))])?
-                .collect()
-                .await?;
-            let newest = batches
-                .first()
-                .map(|batch| cast(batch.column(0), &timestamp()))
-                .transpose()?;
-            let newest = newest
-                .as_ref()
-                .map(|column| column.as_primitive::<TimestampMicrosecondType>());
-            Ok(newest
-                .filter(|column| column.len() == 1 && column.is_valid(0))
-                .map_or(0, |column| column.value(0)))
+            let both = vec![max(col("event_time")), max(col("ingested_at"))];
+            let found = findings.clone().aggregate(vec![], both)?.collect().await?;
+            let (event, ingested) = (first_time(&found, 0)?, first_time(&found, 1)?);
+            let (Some(event), Some(ingested)) = (event, ingested) else {
+                return Ok(event.unwrap_or(0));
+            };
+            let latest = ingested.saturating_add(DAY);
+            if event <= latest {
+                return Ok(event);
+            }
+            let latest = ScalarValue::TimestampMicrosecond(Some(latest), Some("UTC".into()));
+            let plausible = findings
+                .filter(col("event_time").lt_eq(lit(latest)))?
+                .aggregate(vec![], vec![max(col("event_time"))])?;
+            Ok(first_time(&plausible.collect().await?, 0)?.unwrap_or(event))
         };
         newest
             .await
@@ -304,18 +331,34 @@ impl Session {
         let mut values: BTreeMap<String, Value> = undeclared
             .map(|(name, text)| (name.clone(), Value::guess(text)))
             .collect();
+        let text = |parameter: &'_ Parameter| -> Option<String> {
+            given
+                .get(&parameter.name)
+                .or(parameter.default.as_ref())
+                .cloned()
+        };
+        let wrong = |parameter: &Parameter, why: String| {
+            QueryError::correct(format!("parameter {}: {why}", parameter.name), None)
+        };
+        // The zone first: it says what the times mean.
+        let mut tz = TimeZone::UTC;
+        for parameter in declared.iter().filter(|p| p.kind == ParameterType::Zone) {
+            if let Some(text) = text(parameter) {
+                tz = functions::zone(&text).map_err(|why| wrong(parameter, why))?;
+            }
+        }
         let mut newest = None;
         for parameter in declared {
-            let Some(text) = given.get(&parameter.name).or(parameter.default.as_ref()) else {
+            let Some(text) = text(parameter) else {
                 continue;
             };
-            if parameter.kind.is_relative(text) && newest.is_none() {
+            if parameter.kind.is_relative(&text) && newest.is_none() {
                 newest = Some(self.newest().await?);
             }
-            let value = parameter.kind.read(text, newest.unwrap_or_default());
-            let value = value.map_err(|why| {
-                QueryError::correct(format!("parameter {}: {why}", parameter.name), None)
-            })?;
+            let value = parameter
+                .kind
+                .read_in(&text, newest.unwrap_or_default(), &tz);
+            let value = value.map_err(|why| wrong(parameter, why))?;
             values.insert(parameter.name.clone(), value);
         }
         Ok(values)
@@ -426,6 +469,16 @@ impl Session {
             limits: self.limits.clone(),
         })
     }
+}
+
+/// The time in the first row of a column.
+fn first_time(batches: &[RecordBatch], column: usize) -> Result<Option<i64>, DataFusionError> {
+    let Some(batch) = batches.first().filter(|batch| batch.num_rows() > 0) else {
+        return Ok(None);
+    };
+    let times = cast(batch.column(column), &timestamp())?;
+    let times = times.as_primitive::<TimestampMicrosecondType>();
+    Ok(times.is_valid(0).then(|| times.value(0)))
 }
 
 /// What a table is called in SQL: views may not carry the name of a table, so the history of accounts makes room for one.

@@ -78,6 +78,11 @@ impl AccountNames {
         Ok(names)
     }
 
+    /// The organizational unit of an account at a time, as [`AccountNames::at`] finds it.
+    pub(crate) fn ou_at(&self, account: &str, time: Option<i64>) -> Option<&str> {
+        self.at(account, time)?.ou.as_deref()
+    }
+
     /// What held at a time (at present, without one). Before the first known term the first one is the best there is.
     fn at(&self, account: &str, time: Option<i64>) -> Option<&Term> {
         let terms = self.accounts.get(account)?;
