@@ -22,9 +22,11 @@ fn main() -> ExitCode {
     };
     let settings = match settings::read(&args) {
         Ok(settings) => settings,
+        // These two say themselves what is wrong.
+        Err(_) if args.command.looks_at_settings() => settings::Settings::default(),
         Err(failure) => return failure.tell(),
     };
-    wire_up::log(&settings);
+    wire_up::log(&settings, args.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,5 +1,6 @@
 //! The only file that names concrete adapters: AWS clients, the clock, the log, the lake's address.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -7,7 +8,7 @@ use lake::Lake;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{LogFormat, Settings};
 
 /// The wall clock in UTC microseconds.
 #[allow(
@@ -29,15 +30,29 @@ pub(crate) fn system_time() -> std::time::SystemTime {
     std::time::SystemTime::now()
 }
 
-/// Logs go to standard error; control characters are escaped by the formatter.
-pub(crate) fn log(settings: &Settings) {
-    let level = settings.log.level.as_deref().unwrap_or("warn");
+/// Logs go to standard error: text on a terminal, with control characters escaped by the formatter, else JSON. `more` is how often `-v`
+/// was given, which counts where the settings name no level.
+pub(crate) fn log(settings: &Settings, more: u8) {
+    let by_flag = match more {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let level = settings.log.level.as_deref().unwrap_or(by_flag);
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
+    let is_json = match settings.log.format.unwrap_or_default() {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_target(true)
-        .init();
+        .with_target(true);
+    match is_json {
+        true => lines.json().flatten_event(true).init(),
+        false => lines.init(),
+    }
 }
 
 /// AWS settings from the environment, profile files and instance metadata, as all AWS tools read them.

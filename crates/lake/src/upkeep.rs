@@ -12,6 +12,7 @@ mod rewrite;
 mod vacuum;
 
 pub(crate) use clean::{CHECKPOINT_EVERY, LOG_RETENTION};
+pub(crate) use compact::waiting;
 pub use compact::{CompactOptions, Compacted, Compaction};
 pub(crate) use mend::stumbles;
 pub use vacuum::{MIN_RETENTION, VacuumOptions, Vacuumed};

@@ -1,6 +1,6 @@
 //! `guardlake run`: the service. One process that follows a stream, evaluates rules on what it commits, and rings.
 
-mod streams;
+pub(super) mod streams;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -129,6 +129,12 @@ fn plan_compaction<'a>(files: impl Iterator<Item = &'a Add>, target: u64) -> Vec
     plan
 }
 
+/// How many files of `findings` a compaction would rewrite now.
+pub(crate) fn waiting<'a>(files: impl Iterator<Item = &'a Add>) -> u64 {
+    let plan = plan_compaction(files, CompactOptions::default().target_bytes);
+    plan.iter().map(|rewrite| rewrite.inputs.len() as u64).sum()
+}
+
 fn without_giant(mut group: Vec<&Add>, target: u64) -> Vec<&Add> {
     let bytes: u64 = group.iter().map(|add| size(add)).sum();
     if let Some((place, largest)) = group.iter().enumerate().max_by_key(|(_, add)| size(add))
