@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod failure;
+mod health;
 mod metrics;
 mod output;
 mod settings;

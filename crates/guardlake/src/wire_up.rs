@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_sdk_s3::config::Intercept;
 use lake::Lake;
 use tracing_subscriber::EnvFilter;
 
@@ -62,14 +63,19 @@ pub(crate) async fn aws() -> aws_config::SdkConfig {
 
 /// A client of S3. With an endpoint of one's own, buckets are paths: stand-ins have no wildcard names.
 pub(crate) async fn s3() -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(s3_config().await.build())
+}
+
+/// The same, with every answer shown to `watcher`.
+pub(crate) async fn s3_watched(watcher: impl Intercept + 'static) -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(s3_config().await.interceptor(watcher).build())
+}
+
+async fn s3_config() -> aws_sdk_s3::config::Builder {
     let config = aws().await;
     let own_endpoint =
         config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-    aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(&config)
-            .force_path_style(own_endpoint)
-            .build(),
-    )
+    aws_sdk_s3::config::Builder::from(&config).force_path_style(own_endpoint)
 }
 
 /// A client of Organizations, with patience: its calls are throttled early.
@@ -83,6 +89,19 @@ pub(crate) async fn organizations() -> aws_sdk_organizations::Client {
 /// A client of Kinesis, in a Region of its own if one is named. No call may hang: a connection that is made but dead is given
 /// up. (What is pushed by a subscription comes after its call has answered.)
 pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {
+    aws_sdk_kinesis::Client::from_conf(kinesis_config(region).await.build())
+}
+
+/// The same, with every answer shown to `watcher`.
+pub(crate) async fn kinesis_watched(
+    region: Option<String>,
+    watcher: impl Intercept + 'static,
+) -> aws_sdk_kinesis::Client {
+    let config = kinesis_config(region).await;
+    aws_sdk_kinesis::Client::from_conf(config.interceptor(watcher).build())
+}
+
+async fn kinesis_config(region: Option<String>) -> aws_sdk_kinesis::config::Builder {
     let mut config = aws_sdk_kinesis::config::Builder::from(&aws().await);
     if let Some(region) = region {
         config = config.region(aws_sdk_kinesis::config::Region::new(region));
@@ -91,7 +110,7 @@ pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_secs(30))
         .build();
-    aws_sdk_kinesis::Client::from_conf(config.timeout_config(timeouts).build())
+    config.timeout_config(timeouts)
 }
 
 /// Who is at the keyboard, where the system says so.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use jobs::{Limits, Session, render_mistake, rules};
+use jobs::{Limits, Session, rules};
 use serde_json::{Value, json};
 
 use super::{library, notify, suppressions};
@@ -76,7 +76,7 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
 /// Says all that is wrong, with settings, then with the files that they name.
 async fn validate(layers: &Layers) -> Result<ExitCode, Failure> {
     let mut wrong = layers.told();
-    let settings = layers.settings().unwrap_or_default();
+    let settings = layers.right();
     let mut right = vec![format!("{} settings", layers.said.len())];
     for outcome in [
         check_sql_and_rules(&settings).await,
@@ -127,10 +127,10 @@ pub(super) async fn check_sql_and_rules(settings: &Settings) -> Looked {
             Err(error) => Err(error.clone()),
         };
         if let Err(error) = outcome {
-            let told = error
-                .mistakes
-                .iter()
-                .map(|mistake| render_mistake(&file.file, &file.text, mistake));
+            let told = error.mistakes.iter().map(|mistake| {
+                let (line, column) = (mistake.line, mistake.column);
+                format!("{}:{line}:{column}: {}", file.file, mistake.message)
+            });
             wrong.extend(told);
         }
     }

@@ -29,7 +29,7 @@ impl fmt::Display for Said {
         match self {
             Said::File(file, line, column) => write!(f, "{}:{line}:{column}", clean(file, 200)),
             Said::Environment(name) => f.write_str(&clean(name, 80)),
-            Said::Flag(flag) => f.write_str(flag),
+            Said::Flag(flag) => write!(f, "flag {flag}"),
         }
     }
 }
@@ -102,14 +102,20 @@ impl Args {
 impl Layers {
     /// The settings, or all that is wrong with them.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
-        if !self.mistakes.is_empty() {
-            return Err(Failure::usage(self.told().join("\n")));
+        match self.mistakes.is_empty() {
+            true => Ok(self.right()),
+            false => Err(Failure::usage(self.told().join("\n"))),
         }
+    }
+
+    /// What of the settings is right, for those who look for more mistakes.
+    pub(crate) fn right(&self) -> Settings {
         let mut all = Value::Object(Map::new());
         for (path, (value, _)) in &self.said {
             put(&mut all, path, value.clone());
         }
-        deserialize(&all).map_err(|why| Failure::usage(format!("settings: {why}")))
+        // Each value was found to do by itself, and no two have to fit each other.
+        deserialize(&all).unwrap_or_default()
     }
 
     /// The mistakes in the order of their places.
