@@ -277,6 +277,20 @@ impl Outbox {
         owed
     }
 
+    /// Since when (UTC microseconds) the oldest that is owed has been, by channel.
+    pub fn oldest(&self) -> BTreeMap<&str, i64> {
+        let mut oldest: BTreeMap<&str, i64> = BTreeMap::new();
+        for (lane, state) in &self.lanes {
+            let waiting = state.waiting.iter().map(|waiting| waiting.since);
+            let open = state.open.iter().map(|open| open.first_at);
+            if let Some(since) = waiting.chain(open).min() {
+                let known = oldest.entry(&lane.channel).or_insert(since);
+                *known = since.min(*known);
+            }
+        }
+        oldest
+    }
+
     /// The events that are waiting or on their way: what must be known of alerts to tell them.
     pub fn needed(&self) -> impl Iterator<Item = &ItemRef> {
         self.lanes.values().flat_map(|state| {

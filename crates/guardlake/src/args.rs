@@ -1,8 +1,12 @@
 //! The command line (DESIGN: results on standard output, everything else on standard error).
 
+mod config;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+pub(crate) use config::{CheckedRole, Config, Doctor};
 
 /// A lake, a clock and a doorbell for Amazon GuardDuty.
 #[derive(Debug, Parser)]
@@ -71,6 +75,11 @@ pub(crate) enum Command {
     /// Look after the lake
     #[command(subcommand)]
     Lake(Lake),
+    /// Make, check and show the settings
+    #[command(subcommand)]
+    Config(Config),
+    /// Check that this machine can do the work: settings, lake, AWS, stream, rules, who is told. Exit with 1 when it cannot
+    Doctor(Doctor),
 }
 
 #[derive(Debug, ClapArgs)]

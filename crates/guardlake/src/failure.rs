@@ -40,6 +40,11 @@ impl Failure {
         }
     }
 
+    /// What went wrong, line by line.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.text.lines()
+    }
+
     /// Prints the line and gives the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         // What points at a word of a query says `error` itself.

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod failure;
+mod health;
 mod metrics;
 mod output;
 mod settings;
@@ -22,9 +23,11 @@ fn main() -> ExitCode {
     };
     let settings = match settings::read(&args) {
         Ok(settings) => settings,
+        // These two say themselves what is wrong.
+        Err(_) if args.command.looks_at_settings() => settings::Settings::default(),
         Err(failure) => return failure.tell(),
     };
-    wire_up::log(&settings);
+    wire_up::log(&settings, args.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

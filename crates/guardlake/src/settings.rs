@@ -1,14 +1,32 @@
 //! Settings: defaults < `guardlake.yaml` < `GUARDLAKE__SECTION__KEY` < flags. Unknown keys are errors.
+//!
+//! To add a setting, add a field here. Its doc comment is its reference; the environment variable, the JSON Schema, the example,
+//! `config show` and the table in `docs/settings.md` follow from it. `extend("default" = ..)` says what holds without it,
+//! `extend("examples" = [..])` what an example shows, `extend("writeOnly" = true)` that nobody may be shown it.
 
-use std::path::{Path, PathBuf};
+mod example;
+mod keys;
+mod layers;
+mod values;
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::args::Args;
-use crate::failure::Failure;
+pub(crate) use example::{document, table};
+pub(crate) use keys::{Key, keys, schema};
+pub(crate) use layers::{Layers, layers, layers_of, read};
+pub(crate) use values::{micros, start};
+
+/// Bytes of replies from Kinesis held at once, unless the settings say otherwise.
+pub(crate) const MEMORY: usize = 128 << 20;
+/// How long a worker may be silent before others take its shards, unless the settings say otherwise.
+pub(crate) const LEASE_TTL: Duration = Duration::from_secs(30);
 
 /// All settings. The comments are their reference.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
     /// The lake.
@@ -17,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) stream: StreamSettings,
     /// When batches are committed.
     pub(crate) ingest: IngestSettings,
-    /// Your own SQL.
+    /// Your own SQL, laid over the built-in: views/, trends/, alerts/ and investigations/.
     pub(crate) sql: FolderSettings,
     /// Your own rules, instead of the built-in ones.
     pub(crate) rules: FolderSettings,
@@ -25,54 +43,70 @@ pub(crate) struct Settings {
     pub(crate) suppressions: FolderSettings,
     /// Who is told of alerts.
     pub(crate) notify: NotifySettings,
-    /// Metrics for Prometheus.
+    /// Metrics for Prometheus, and whether this process is well.
     pub(crate) metrics: MetricsSettings,
     /// What is logged on standard error.
     pub(crate) log: LogSettings,
 }
 
 /// `lake:`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LakeSettings {
     /// A folder, or s3://bucket/prefix.
+    #[serde(deserialize_with = "values::lake")]
+    #[schemars(extend("examples" = ["./lake"]))]
     pub(crate) uri: Option<String>,
     /// Findings older than this are counted as expired and not stored: `400d`. Without it everything is kept.
+    #[serde(deserialize_with = "values::period")]
+    #[schemars(extend("examples" = ["400d"]))]
     pub(crate) retention: Option<String>,
 }
 
 /// `stream:`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StreamSettings {
     /// Its name, NAME@REGION or its ARN; several with commas between them.
+    #[schemars(extend("examples" = ["guardduty-findings"]))]
     pub(crate) name: Option<String>,
     /// Where to begin with a stream that the lake knows nothing of: `oldest`, `newest` or a time.
+    #[serde(deserialize_with = "values::a_start")]
+    #[schemars(extend("default" = "oldest"))]
     pub(crate) start: Option<String>,
     /// Read by enhanced fan-out, as the consumer of this name, which is registered if need be. Without it shards are polled.
+    #[schemars(extend("examples" = ["guardlake"]))]
     pub(crate) fan_out: Option<String>,
 }
 
 /// `ingest:`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IngestSettings {
     /// Commit when the oldest record of a batch is this old: `5s`.
+    #[serde(deserialize_with = "values::period")]
+    #[schemars(extend("default" = values::seconds(finding::Limits::default().max_age_ms / 1_000)))]
     pub(crate) max_age: Option<String>,
     /// Commit when a batch has this many rows.
+    #[schemars(extend("default" = finding::Limits::default().max_rows))]
     pub(crate) max_rows: Option<usize>,
     /// Commit when a batch has this many bytes of JSON.
+    #[schemars(extend("default" = finding::Limits::default().max_bytes))]
     pub(crate) max_bytes: Option<usize>,
     /// Bytes of replies from Kinesis that may be held or asked for at once.
+    #[schemars(extend("default" = MEMORY))]
     pub(crate) memory: Option<usize>,
     /// Share the shards with other workers on the same lake.
+    #[schemars(extend("default" = false))]
     pub(crate) share: Option<bool>,
     /// How long a worker may be silent before others take its shards: `30s`.
+    #[serde(deserialize_with = "values::period")]
+    #[schemars(extend("default" = values::seconds(LEASE_TTL.as_secs())))]
     pub(crate) lease_ttl: Option<String>,
 }
 
 /// `sql:`, `rules:` and `suppressions:`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FolderSettings {
     /// A folder.
@@ -80,189 +114,55 @@ pub(crate) struct FolderSettings {
 }
 
 /// `notify:`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct NotifySettings {
     /// The file of channels and routes. Without it alerts are told on standard output.
+    #[schemars(extend("examples" = ["./notify.yaml"]))]
     pub(crate) file: Option<PathBuf>,
     /// How long an attempt of which nothing is heard is waited for before it is made again, by whoever runs then: `90s`. An
     /// attempt may take 60 seconds.
+    #[serde(deserialize_with = "values::period")]
+    #[schemars(extend("default" = values::seconds(alerts::outbox::Patience::default().in_doubt as u64 / 1_000_000)))]
     pub(crate) in_doubt: Option<String>,
 }
 
 /// `metrics:`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MetricsSettings {
-    /// Where Prometheus may ask for metrics: `127.0.0.1:9464`. Without it nothing listens.
+    /// Where `run` answers `/metrics`, `/livez`, `/readyz` and `/healthz`: `127.0.0.1:9464`. Without it nothing listens. Nobody is asked
+    /// who they are: let only those reach it who may know.
+    #[serde(deserialize_with = "values::address")]
+    #[schemars(extend("examples" = ["127.0.0.1:9464"]))]
     pub(crate) listen: Option<String>,
 }
 
 /// `log:`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LogSettings {
     /// `error`, `warn`, `info`, `debug`, or a filter such as `ingest=debug`.
+    #[serde(deserialize_with = "values::level")]
+    #[schemars(extend("default" = "warn"))]
     pub(crate) level: Option<String>,
+    /// How it is written.
+    #[schemars(extend("default" = "auto"))]
+    pub(crate) format: Option<LogFormat>,
 }
 
-/// Puts a text where a setting belongs.
-type Set = fn(&mut Settings, String) -> Result<(), String>;
-
-/// Every key that can be set, with how it is set from text.
-const KEYS: [(&str, Set); 18] = [
-    ("lake.uri", |s, v| set(&mut s.lake.uri, v)),
-    ("lake.retention", |s, v| set(&mut s.lake.retention, v)),
-    ("stream.name", |s, v| set(&mut s.stream.name, v)),
-    ("stream.start", |s, v| set(&mut s.stream.start, v)),
-    ("stream.fan_out", |s, v| set(&mut s.stream.fan_out, v)),
-    ("ingest.max_age", |s, v| set(&mut s.ingest.max_age, v)),
-    ("ingest.max_rows", |s, v| set(&mut s.ingest.max_rows, v)),
-    ("ingest.max_bytes", |s, v| set(&mut s.ingest.max_bytes, v)),
-    ("ingest.memory", |s, v| set(&mut s.ingest.memory, v)),
-    ("ingest.share", |s, v| set(&mut s.ingest.share, v)),
-    ("ingest.lease_ttl", |s, v| set(&mut s.ingest.lease_ttl, v)),
-    ("metrics.listen", |s, v| set(&mut s.metrics.listen, v)),
-    ("sql.dir", |s, v| set(&mut s.sql.dir, v)),
-    ("rules.dir", |s, v| set(&mut s.rules.dir, v)),
-    ("suppressions.dir", |s, v| set(&mut s.suppressions.dir, v)),
-    ("notify.file", |s, v| set(&mut s.notify.file, v)),
-    ("notify.in_doubt", |s, v| set(&mut s.notify.in_doubt, v)),
-    ("log.level", |s, v| set(&mut s.log.level, v)),
-];
-
-fn set<T: std::str::FromStr>(slot: &mut Option<T>, text: String) -> Result<(), String> {
-    *slot = Some(
-        text.parse()
-            .map_err(|_| format!("`{text}` cannot be read"))?,
-    );
-    Ok(())
-}
-
-/// Reads the file, the environment and the flags.
-pub(crate) fn read(args: &Args) -> Result<Settings, Failure> {
-    let default = Path::new("guardlake.yaml");
-    let file = args
-        .config
-        .as_deref()
-        .or_else(|| default.exists().then_some(default));
-    let mut settings = match file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| Failure::usage(format!("cannot read {}: {e}", path.display())))?;
-            parse(&text).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?
-        }
-        None => Settings::default(),
-    };
-    from_environment(&mut settings, std::env::vars())?;
-    if args.lake.is_some() {
-        settings.lake.uri.clone_from(&args.lake);
-    }
-    if args.sql.is_some() {
-        settings.sql.dir.clone_from(&args.sql);
-    }
-    Ok(settings)
-}
-
-fn parse(text: &str) -> Result<Settings, String> {
-    if text
-        .lines()
-        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
-    {
-        return Ok(Settings::default());
-    }
-    serde_saphyr::from_str(text).map_err(|error| {
-        let said = error.to_string();
-        let said = said.lines().next().unwrap_or_default().to_owned();
-        match unknown(&said).and_then(suggestion) {
-            Some(key) => format!("{said}; did you mean `{key}`?"),
-            None => said,
-        }
-    })
-}
-
-/// The key in "unknown field `x`, ...".
-fn unknown(message: &str) -> Option<&str> {
-    message.split_once("unknown field `")?.1.split('`').next()
-}
-
-fn suggestion(word: &str) -> Option<&'static str> {
-    let words = KEYS.iter().flat_map(|(key, _)| key.split('.'));
-    words
-        .map(|known| (strsim::damerau_levenshtein(word, known), known))
-        .filter(|(distance, known)| *distance <= 2.max(known.len() / 3))
-        .min()
-        .map(|(_, known)| known)
-}
-
-fn from_environment(
-    settings: &mut Settings,
-    variables: impl Iterator<Item = (String, String)>,
-) -> Result<(), Failure> {
-    for (name, value) in variables {
-        let Some(path) = name.strip_prefix("GUARDLAKE__") else {
-            continue;
-        };
-        let path = path.to_lowercase().replace("__", ".");
-        let Some((_, set)) = KEYS.iter().find(|(key, _)| *key == path) else {
-            let known = KEYS.iter().map(|(key, _)| *key);
-            let close = known
-                .min_by_key(|key| strsim::damerau_levenshtein(key, &path))
-                .unwrap_or_default();
-            let close = format!("GUARDLAKE__{}", close.to_uppercase().replace('.', "__"));
-            return Err(Failure::usage(format!(
-                "{name}: there is no such setting; did you mean {close}?"
-            )));
-        };
-        set(settings, value).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
-    }
-    Ok(())
-}
-
-/// A duration such as `5s`, `10m`, `24h` in microseconds. Plain days may be more than a rule's window may: `400d`.
-pub(crate) fn micros(text: &str) -> Result<i64, String> {
-    const DAY: i64 = 86_400_000_000;
-    match text.trim().strip_suffix('d').map(str::parse::<u16>) {
-        Some(Ok(days)) if days > 0 => Ok(i64::from(days) * DAY),
-        _ => alerts::Period::parse(text).map(|period| period.micros()),
-    }
+/// `log.format`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// A line for people.
+    Text,
+    /// An object a line.
+    Json,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_file_then_the_environment() {
-        let mut settings = parse("lake:\n  uri: /a\ningest:\n  max_rows: 5\n").unwrap();
-        assert_eq!(
-            (settings.lake.uri.as_deref(), settings.ingest.max_rows),
-            (Some("/a"), Some(5))
-        );
-        let variables = [("GUARDLAKE__LAKE__URI", "/b"), ("HOME", "/root")];
-        from_environment(
-            &mut settings,
-            variables.into_iter().map(|(n, v)| (n.into(), v.into())),
-        )
-        .unwrap();
-        assert_eq!(settings.lake.uri.as_deref(), Some("/b"));
-        assert!(parse("# nothing\n").is_ok());
-    }
-
-    #[test]
-    fn the_example_is_read() {
-        let settings = parse(include_str!("../../../examples/guardlake.yaml")).unwrap();
-        assert!(settings.lake.uri.is_some() && settings.stream.name.is_some());
-    }
-
-    #[test]
-    fn unknown_keys_are_errors_with_a_suggestion() {
-        let error = parse("lake:\n  url: /a\n").unwrap_err();
-        assert!(error.contains("did you mean `uri`"), "{error}");
-        let mut settings = Settings::default();
-        let wrong = [("GUARDLAKE__LAKE__URL".to_owned(), "x".to_owned())];
-        assert!(from_environment(&mut settings, wrong.into_iter()).is_err());
-        let wrong = [("GUARDLAKE__INGEST__MAX_ROWS".to_owned(), "many".to_owned())];
-        assert!(from_environment(&mut settings, wrong.into_iter()).is_err());
-    }
-}
+mod tests;

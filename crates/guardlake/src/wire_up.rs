@@ -1,13 +1,15 @@
 //! The only file that names concrete adapters: AWS clients, the clock, the log, the lake's address.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_sdk_s3::config::Intercept;
 use lake::Lake;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{LogFormat, Settings};
 
 /// The wall clock in UTC microseconds.
 #[allow(
@@ -29,15 +31,29 @@ pub(crate) fn system_time() -> std::time::SystemTime {
     std::time::SystemTime::now()
 }
 
-/// Logs go to standard error; control characters are escaped by the formatter.
-pub(crate) fn log(settings: &Settings) {
-    let level = settings.log.level.as_deref().unwrap_or("warn");
+/// Logs go to standard error: text on a terminal, with control characters escaped by the formatter, else JSON. `more` is how often `-v`
+/// was given, which counts where the settings name no level.
+pub(crate) fn log(settings: &Settings, more: u8) {
+    let by_flag = match more {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let level = settings.log.level.as_deref().unwrap_or(by_flag);
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
+    let is_json = match settings.log.format.unwrap_or_default() {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_target(true)
-        .init();
+        .with_target(true);
+    match is_json {
+        true => lines.json().flatten_event(true).init(),
+        false => lines.init(),
+    }
 }
 
 /// AWS settings from the environment, profile files and instance metadata, as all AWS tools read them.
@@ -47,14 +63,19 @@ pub(crate) async fn aws() -> aws_config::SdkConfig {
 
 /// A client of S3. With an endpoint of one's own, buckets are paths: stand-ins have no wildcard names.
 pub(crate) async fn s3() -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(s3_config().await.build())
+}
+
+/// The same, with every answer shown to `watcher`.
+pub(crate) async fn s3_watched(watcher: impl Intercept + 'static) -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(s3_config().await.interceptor(watcher).build())
+}
+
+async fn s3_config() -> aws_sdk_s3::config::Builder {
     let config = aws().await;
     let own_endpoint =
         config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-    aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(&config)
-            .force_path_style(own_endpoint)
-            .build(),
-    )
+    aws_sdk_s3::config::Builder::from(&config).force_path_style(own_endpoint)
 }
 
 /// A client of Organizations, with patience: its calls are throttled early.
@@ -68,6 +89,19 @@ pub(crate) async fn organizations() -> aws_sdk_organizations::Client {
 /// A client of Kinesis, in a Region of its own if one is named. No call may hang: a connection that is made but dead is given
 /// up. (What is pushed by a subscription comes after its call has answered.)
 pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {
+    aws_sdk_kinesis::Client::from_conf(kinesis_config(region).await.build())
+}
+
+/// The same, with every answer shown to `watcher`.
+pub(crate) async fn kinesis_watched(
+    region: Option<String>,
+    watcher: impl Intercept + 'static,
+) -> aws_sdk_kinesis::Client {
+    let config = kinesis_config(region).await;
+    aws_sdk_kinesis::Client::from_conf(config.interceptor(watcher).build())
+}
+
+async fn kinesis_config(region: Option<String>) -> aws_sdk_kinesis::config::Builder {
     let mut config = aws_sdk_kinesis::config::Builder::from(&aws().await);
     if let Some(region) = region {
         config = config.region(aws_sdk_kinesis::config::Region::new(region));
@@ -76,7 +110,7 @@ pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_secs(30))
         .build();
-    aws_sdk_kinesis::Client::from_conf(config.timeout_config(timeouts).build())
+    config.timeout_config(timeouts)
 }
 
 /// Who is at the keyboard, where the system says so.

@@ -280,3 +280,78 @@ fn the_demo_walks_twice_in_a_row() {
         &[],
     );
 }
+
+#[test]
+fn settings_are_made_checked_and_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    check(at, &["config", "path"], 1, &["config init"]);
+    check(
+        at,
+        &["config", "init"],
+        0,
+        &["guardlake.yaml", "guardlake.schema.json"],
+    );
+    check(at, &["config", "init"], 3, &["is there already", "--force"]);
+    check(at, &["config", "init", "--force"], 0, &[]);
+    check(at, &["config", "validate"], 0, &["all is well"]);
+    write(
+        at,
+        "wrong.yaml",
+        "lake:\n  url: x\ningest:\n  max_rows: many\nrules: {dir: rules}\nsuppressions: {dir: nowhere}\nnotify: {file: notify.yaml}\n",
+    );
+    write(
+        at,
+        "rules/bad.sql",
+        "/*\ntitle: Bad\nseverty: high\n*/\nSELECT * FROM observations\n",
+    );
+    write(at, "notify.yaml", "channels:\n  a: {kind: slak}\n");
+    let said = [
+        "wrong.yaml:2:3: lake.url: there is no such setting; did you mean `uri`?",
+        "wrong.yaml:4:3: ingest.max_rows: must be a whole number, not `many`",
+        "bad.sql:3",
+        "nowhere",
+        "notify.yaml:2",
+    ];
+    check(at, &["config", "validate", "wrong.yaml"], 3, &said);
+    check(
+        at,
+        &["--config", "wrong.yaml", "config", "show"],
+        3,
+        &said[..2],
+    );
+    check(
+        at,
+        &["--config", "wrong.yaml", "sql", "SELECT 1"],
+        3,
+        &said[..2],
+    );
+
+    write(at, "guardlake.yaml", "lake: {uri: a}\nstream:\n  name: f\n");
+    let shown = Command::new(env!("CARGO_BIN_EXE_guardlake"))
+        .args([
+            "--lake",
+            "s3://me:hunter22@b",
+            "config",
+            "show",
+            "--format",
+            "csv",
+        ])
+        .env("GUARDLAKE__INGEST__MAX_ROWS", "7")
+        .current_dir(at)
+        .output()
+        .expect("it runs");
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for line in [
+        "lake.uri,s3://(not shown)@b,flag --lake",
+        "stream.name,f,guardlake.yaml:3:3",
+        "stream.start,oldest,default",
+        "ingest.max_rows,7,GUARDLAKE__INGEST__MAX_ROWS",
+    ] {
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "`{line}` is not in {shown}"
+        );
+    }
+    assert!(!shown.contains("hunter22"), "{shown}");
+}

@@ -75,6 +75,7 @@ pub async fn consume(
                 tracing::error!(%reason, "the lake cannot be written or read; starting again from its positions");
             }
         }
+        progress.waiting();
         tokio::select! {
             biased;
             () = stop.cancelled() => break Ok(total),

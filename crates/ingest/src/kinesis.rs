@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
-pub use aws::AwsStream;
+pub use aws::{AwsStream, Summary};
 
 /// One stream, as seen by its consumer.
 pub trait Stream: Send + Sync {

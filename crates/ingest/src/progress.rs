@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lake::ShardKey;
 use metrics::{counter, gauge, histogram};
+use tokio::time::Instant;
 
 /// Shared between those who work and those who watch.
 #[derive(Debug, Default)]
@@ -35,6 +37,10 @@ pub struct Progress {
     pub gaps: AtomicU64,
     /// Leases taken, given up or lost.
     pub lease_moves: AtomicU64,
+    /// When the consumer's loop turned last.
+    turned: Mutex<Option<Instant>>,
+    /// When a commit landed last.
+    committed_at: Mutex<Option<Instant>>,
     /// Shards read now, with how far behind each is in milliseconds.
     behind: Mutex<BTreeMap<ShardKey, i64>>,
 }
@@ -59,6 +65,30 @@ impl Progress {
         self.behind().values().copied().max().unwrap_or(0)
     }
 
+    /// When the consumer's loop turned last; it does so every minute at least. `None` until the streams have been looked at and the shards
+    /// of this worker, if it has any, are being read.
+    pub fn last_turn(&self) -> Option<Instant> {
+        *self.turned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When a commit of this process landed last.
+    pub fn last_commit(&self) -> Option<Instant> {
+        let at = self.committed_at.lock();
+        *at.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn turned(&self) {
+        let mut at = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        *at = Some(Instant::now());
+    }
+
+    /// The consumer waits for a store or a stream that is in trouble: that is a turn of its loop, too, once it has begun.
+    pub(crate) fn waiting(&self) {
+        if self.last_turn().is_some() {
+            self.turned();
+        }
+    }
+
     fn behind(&self) -> MutexGuard<'_, BTreeMap<ShardKey, i64>> {
         self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,11 +110,21 @@ impl Progress {
             Progress::add(&self.commits, 1);
             self.version.store(version as u64, Ordering::Relaxed);
             counter!("guardlake_commits_total").increment(1);
+            let mut at = self
+                .committed_at
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *at = Some(Instant::now());
         }
     }
 
     pub(crate) fn commit_took(&self, took: std::time::Duration) {
         histogram!("guardlake_commit_seconds").record(took.as_secs_f64());
+    }
+
+    /// Records that arrived in Kinesis so many seconds ago (as it says, about) are committed now.
+    pub(crate) fn stored_after(&self, waited: Duration, records: usize) {
+        histogram!("guardlake_arrival_to_row_seconds").record_many(waited.as_secs_f64(), records);
     }
 
     pub(crate) fn conflicted(&self, times: u64) {

@@ -12,6 +12,8 @@ use alerts::{
     Alert, AlertEvent, Bell, Event, Group, Look, Rule, Suppression, fold, fold_onto, plan, ring,
 };
 use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
+use metrics::{counter, histogram};
+use tokio::time::Instant;
 
 use crate::evaluate::Fired;
 use crate::session::Session;
@@ -139,6 +141,7 @@ impl Evaluator {
         suppressions: &[Suppression],
         now: i64,
     ) -> Result<Report, LakeError> {
+        let began = Instant::now();
         for _ in 0..ATTEMPTS {
             let planned_on = self.book.follow(&self.lake).await?;
             let (mut report, planned, evaluated) = self.plan(session, rules, now).await?;
@@ -153,7 +156,12 @@ impl Evaluator {
                 .append_alert_events(planned_on, &report.events, &evaluated)
                 .await?
             {
-                AlertCommit::Committed { .. } => return Ok(report),
+                AlertCommit::Committed { .. } => {
+                    histogram!("guardlake_evaluation_seconds")
+                        .record(began.elapsed().as_secs_f64());
+                    count(&report);
+                    return Ok(report);
+                }
                 AlertCommit::Conflict => {
                     tracing::debug!(planned_on, "somebody else wrote to the alert log first")
                 }
@@ -201,6 +209,7 @@ impl Evaluator {
                 report.skipped.push(rule.id.clone());
                 continue;
             }
+            let began = Instant::now();
             let lists = match self.lists.get(&named[nth]) {
                 Some(lists) => Ok(lists.clone()),
                 None => rules::checked(session, rule).await.map(|rule| rule.lists),
@@ -223,6 +232,8 @@ impl Evaluator {
                         .map_err(|error| error.to_string())
                 }
             };
+            histogram!("guardlake_rule_seconds", "rule" => rule.id.clone())
+                .record(began.elapsed().as_secs_f64());
             match looked {
                 Err(why) => report.failed.push((rule.id.clone(), why)),
                 Ok(events) => {
@@ -253,6 +264,22 @@ impl Evaluator {
             self.max_age,
         ));
         Ok((report, planned, evaluated))
+    }
+}
+
+/// Tells what a look brought to whoever watches. Rules are dozens and may be labels; accounts and groups never.
+fn count(report: &Report) {
+    let opened = report
+        .events
+        .iter()
+        .filter(|event| event.event == Event::Opened);
+    for event in opened {
+        let (rule, severity) = (event.rule.clone(), event.severity.as_str());
+        let historic = if event.historic { "true" } else { "false" };
+        counter!("guardlake_alerts_opened_total", "rule" => rule, "severity" => severity, "historic" => historic).increment(1);
+    }
+    for (rule, _) in &report.failed {
+        counter!("guardlake_rule_errors_total", "rule" => rule.clone()).increment(1);
     }
 }
 

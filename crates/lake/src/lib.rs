@@ -6,6 +6,7 @@
 pub mod schema;
 
 mod added;
+mod checkup;
 mod data_file;
 mod deliveries;
 mod encoder;
@@ -18,6 +19,7 @@ mod location;
 mod log;
 mod memory;
 mod position;
+mod probe;
 mod provenance;
 mod read;
 mod retention;
@@ -28,6 +30,7 @@ mod tables;
 mod upkeep;
 mod writer;
 
+pub use checkup::{Checkup, checkup};
 pub use encoder::{Appended, Batch, Encoder};
 pub use error::LakeError;
 pub use gaps::GapRow;
@@ -38,6 +41,7 @@ pub use location::Location;
 pub use log::Ledger;
 pub use memory::MemoryFindings;
 pub use position::{Position, SequenceNumber, ShardKey};
+pub use probe::{Step, Tried, Unfit, probe};
 pub use provenance::PositionCheck;
 pub use read::fitted;
 pub use retention::Retention;

@@ -153,6 +153,12 @@ impl TableLog {
         &self.state
     }
 
+    /// Reader and writer version that the table asks for.
+    pub(crate) fn protocol(&self) -> (i32, i32) {
+        let protocol = &self.state.protocol;
+        (protocol.min_reader_version, protocol.min_writer_version)
+    }
+
     /// The store at the table's root.
     pub(crate) fn store(&self) -> &dyn ObjectStore {
         self.store.as_ref()
@@ -188,6 +194,11 @@ impl TableLog {
     /// Columns that the table lacks because an older version of this program made it.
     pub(crate) fn lacking(&self) -> Vec<deltalake::kernel::StructField> {
         shape::lacking(self.table, &self.state.metadata)
+    }
+
+    /// Why nothing may be written; `None` where all is well.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// Why nothing may be written now: another writer has changed the table.

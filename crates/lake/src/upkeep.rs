@@ -14,6 +14,7 @@ mod rewrite;
 mod vacuum;
 
 pub(crate) use clean::{CHECKPOINT_EVERY, LOG_RETENTION};
+pub(crate) use compact::waiting;
 pub use compact::{CompactOptions, Compacted, Compaction};
 pub use expire::Expired;
 pub(crate) use mend::stumbles;

@@ -4,6 +4,7 @@
 mod book;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -136,6 +137,7 @@ impl Notifier {
             self.unlogged.extend(ended.ok());
         }
         self.log_outcomes(now, &mut report).await?;
+        watched::owed(self.channels.keys(), &self.book.outbox, now);
         for _ in 0..ATTEMPTS {
             self.book.follow(&self.lake).await?;
             let rows = self.queue(now);
@@ -360,6 +362,16 @@ impl Notifier {
                 continue;
             }
             for (row, ended) in std::mem::take(&mut self.unlogged) {
+                let alerts = row
+                    .items
+                    .iter()
+                    .filter_map(|item| self.book.as_of(&item.alert_id, item.seq));
+                watched::ended(
+                    &row,
+                    &ended,
+                    alerts.map(|(_, alert)| alert.changed_at).min(),
+                    now,
+                );
                 self.under_way.remove(&row.delivery_id);
                 if let Some(busy) = self.busy.get_mut(&row.channel) {
                     *busy = busy.saturating_sub(1);
@@ -385,6 +397,7 @@ impl Notifier {
                     }
                     Step::Dead => {
                         report.dead += 1;
+                        watched::given_up(&row.channel);
                         tracing::error!(
                             channel = row.channel,
                             why = row.reason,

@@ -4,7 +4,7 @@
 
 #[cfg(test)]
 mod tests;
-pub(crate) mod tree;
+pub mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;

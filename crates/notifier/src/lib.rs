@@ -23,7 +23,7 @@ mod testing;
 pub use bell::{Evidence, Notifier, NotifierOptions, Report, rule_notes};
 pub use bulletin::{Bulletin, Image};
 pub use channel::{Channel, Clock, Failed, Lookup, Receipt, Takes, eventbridge, lookup, ses, sns};
-pub use channels::{Channels, ChannelsError, Outside};
+pub use channels::{Channels, ChannelsError, Outside, tree};
 pub use file::{Setup, SetupError};
 pub use secret::{SecretAt, read_secret};
 pub use severity::Severity;

@@ -1,6 +1,6 @@
 //! `guardlake run`: the service. One process that follows a stream, evaluates rules on what it commits, and rings.
 
-mod streams;
+pub(super) mod streams;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{alert, library, notify, suppressions};
 use crate::args::{Role, Run};
 use crate::failure::{Failure, note};
+use crate::health::{self, Done, Health};
 use crate::settings::Settings;
 use crate::{metrics, wire_up};
 
@@ -28,6 +29,8 @@ const WITHOUT_FINDINGS: Duration = Duration::from_secs(60);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// How long sends under way are waited for at the end; what has not ended by then is sent again by the next run.
 const LAST_SENDS: Duration = Duration::from_secs(20);
+/// An evaluation of everything, after rules have changed, may take so long before it is taken for stuck.
+const LONGEST_LOOK: Duration = Duration::from_secs(1_800);
 /// Alerts whose last match is older do not ring.
 const MAX_AGE: i64 = 86_400_000_000;
 
@@ -37,13 +40,18 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     } else {
         None
     };
+    let health = Health::default();
     if let Some(address) = &settings.metrics.listen {
-        metrics::listen(address).await?;
+        metrics::listen(address, &health).await?;
     }
     let library = library(settings, args.rules.as_deref())?;
     alert::enabled_rules(&library)?;
     let suppressions = suppressions(settings, &args.suppressions)?;
     let lake = wire_up::lake_to_fill(settings).await?;
+    health.opened(lake.uri());
+    if settings.metrics.listen.is_some() {
+        tokio::spawn(metrics::count_accounts(lake.clone(), library.clone()));
+    }
     let setup = notify::setup(settings, None)?;
     let rings_here = setup.is_none();
     let notifier = match setup {
@@ -55,7 +63,7 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     let stop = stop_on_signals()?;
     let telling = async {
         match notifier {
-            Some(notifier) => tell(notifier, &stop).await,
+            Some(notifier) => tell(notifier, &health, &stop).await,
             None => {
                 stop.cancelled().await;
                 Ok(())
@@ -64,7 +72,9 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     };
     let ringing = async {
         if args.roles.contains(&Role::Alerts) {
-            ring_for_new_findings(&lake, &library, &suppressions, rings_here, &stop).await
+            let evaluating =
+                ring_for_new_findings(&lake, &library, &suppressions, rings_here, &health, &stop);
+            evaluating.await
         } else {
             stop.cancelled().await;
             Ok(())
@@ -72,7 +82,7 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     };
     let reading = async {
         match &options {
-            Some(options) => follow(&lake, options, &stop).await,
+            Some(options) => follow(&lake, options, &health, &stop).await,
             None => {
                 stop.cancelled().await;
                 Ok(())
@@ -96,9 +106,14 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
 async fn follow(
     lake: &Lake,
     options: &ConsumerOptions,
+    health: &Health,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let ledger = consume(lake, options, stop, &Arc::default()).await?;
+    let progress = Arc::default();
+    health.expect(Role::Ingest, health::PATIENCE);
+    health.follow(Arc::clone(&progress));
+    let ledger = consume(lake, options, stop, &progress).await?;
+    health.ended(Role::Ingest);
     note(&format!(
         "received {} = committed {} + duplicate {} + rejected {} + skipped {} + expired {}",
         ledger.received,
@@ -116,8 +131,10 @@ async fn ring_for_new_findings(
     library: &jobs::Library,
     suppressions: &[Suppression],
     rings_here: bool,
+    health: &Health,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
+    health.expect(Role::Alerts, LONGEST_LOOK);
     let mut evaluator = jobs::Evaluator::new(lake.clone(), MAX_AGE);
     let mut evaluated = None;
     let mut looked = tokio::time::Instant::now();
@@ -135,18 +152,31 @@ async fn ring_for_new_findings(
                 alert::ring(&rung)?;
             }
             evaluated = Some(version);
+            health.done(Done::Evaluation);
         }
+        health.beat(Role::Alerts);
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => {
+                health.ended(Role::Alerts);
+                return Ok(());
+            }
             () = tokio::time::sleep(BETWEEN_EVALUATIONS) => {}
         }
     }
 }
 
 /// Tells people until it is stopped; what is under way then is waited for.
-async fn tell(mut notifier: Notifier, stop: &CancellationToken) -> Result<(), Failure> {
+async fn tell(
+    mut notifier: Notifier,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    health.expect(Role::Notify, health::PATIENCE);
     loop {
-        notifier.tick(wire_up::now()).await?;
+        if notifier.tick(wire_up::now()).await?.sent > 0 {
+            health.done(Done::Delivery);
+        }
+        health.beat(Role::Notify);
         tokio::select! {
             () = stop.cancelled() => break,
             () = notifier.wait(BETWEEN_LOOKS) => {}

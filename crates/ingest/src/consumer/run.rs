@@ -62,6 +62,8 @@ pub(super) struct Run<'a> {
     last_look: Instant,
     waiting: bool,
     pub(super) committed: Ledger,
+    /// Records of the batch by the UTC second of their arrival.
+    arrivals: BTreeMap<i64, usize>,
 }
 
 /// A shard that is being read.
@@ -106,6 +108,7 @@ impl<'a> Run<'a> {
             last_look: Instant::now(),
             waiting: false,
             committed: Ledger::default(),
+            arrivals: BTreeMap::new(),
         })
     }
 
@@ -130,6 +133,7 @@ impl<'a> Run<'a> {
                     BETWEEN_LISTINGS
                 };
             let due_at = self.due_at();
+            self.progress.turned();
             // In this order always: a simulation must see the same run twice, and records wait best.
             tokio::select! {
                 biased;
@@ -382,6 +386,9 @@ impl<'a> Run<'a> {
         if taken.misplaced > 0 {
             self.progress.misplaced(taken.misplaced);
         }
+        if let Some(at) = record.arrived_at {
+            *self.arrivals.entry(at / 1_000_000).or_default() += 1;
+        }
         Ok(Some(Position::at(number, taken.last_sub_sequence)))
     }
 
@@ -460,6 +467,11 @@ impl<'a> Run<'a> {
         let committed = committed?;
         self.progress.committed(&committed);
         self.progress.commit_took(began.elapsed());
+        let now = (self.lake.surroundings().now)() / 1_000_000;
+        for (arrived, records) in std::mem::take(&mut self.arrivals) {
+            let waited = Duration::from_secs((now - arrived).max(0) as u64);
+            self.progress.stored_after(waited, records);
+        }
         self.committed += committed.ledger;
         for Move { shard, to, .. } in &moves {
             if to.ended {

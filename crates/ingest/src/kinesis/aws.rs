@@ -1,5 +1,7 @@
 //! The AWS SDK behind our words. Errors become kinds of trouble here, each with its remedy.
 
+mod examine;
+
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
@@ -12,6 +14,8 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
+
+pub use examine::Summary;
 
 use super::{
     CallError, Description, ReadFrom, Record, Reply, Shard, ShardPage, Stream, Subscription,

@@ -186,6 +186,7 @@ fn parse_checkpoint(version: i64, parts: Vec<Bytes>) -> Result<Replay, String> {
                 "metaData.id",
                 "metaData.schemaString",
                 "metaData.partitionColumns",
+                "protocol.minReaderVersion",
                 "protocol.minWriterVersion",
                 "protocol.writerFeatures",
                 "remove.path",
@@ -234,11 +235,15 @@ fn read_rows(batch: &RecordBatch, replay: &mut Replay) -> Result<(), String> {
     }
     if let Some(protocol) = part("protocol") {
         for row in (0..protocol.len()).filter(|row| protocol.is_valid(*row)) {
-            state.protocol = Protocol {
-                min_writer_version: protocol
-                    .column_by_name("minWriterVersion")
+            let version = |name: &str| {
+                protocol
+                    .column_by_name(name)
                     .and_then(|column| column.as_primitive_opt::<Int32Type>())
-                    .map_or(0, |column| column.value(row)),
+                    .map_or(0, |column| column.value(row))
+            };
+            state.protocol = Protocol {
+                min_reader_version: version("minReaderVersion"),
+                min_writer_version: version("minWriterVersion"),
                 writer_features: texts(protocol, "writerFeatures", row),
             };
         }

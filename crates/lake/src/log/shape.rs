@@ -27,6 +27,8 @@ pub(crate) struct Metadata {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Protocol {
+    #[serde(default)]
+    pub(crate) min_reader_version: i32,
     pub(crate) min_writer_version: i32,
     #[serde(default)]
     pub(crate) writer_features: Option<Vec<String>>,
@@ -107,6 +109,7 @@ mod tests {
         let mut schema = serde_json::to_value(&own).unwrap();
         let mut metadata = Metadata::default();
         let mut protocol = Protocol {
+            min_reader_version: 1,
             min_writer_version: 2,
             writer_features: None,
         };
@@ -145,6 +148,7 @@ mod tests {
             "it asks for writer version 4",
         );
         let features = |names: &[&str]| Protocol {
+            min_reader_version: 1,
             min_writer_version: 7,
             writer_features: Some(names.iter().map(|name| (*name).to_owned()).collect()),
         };

@@ -184,6 +184,12 @@ fn plan_compaction(log: &TableLog, target: u64) -> Vec<Rewrite> {
     }
 }
 
+/// How many files of `findings` a compaction would rewrite now.
+pub(crate) fn waiting<'a>(files: impl Iterator<Item = &'a Add>) -> u64 {
+    let plan = plan_days(files, CompactOptions::default().target_bytes);
+    plan.iter().map(|rewrite| rewrite.inputs.len() as u64).sum()
+}
+
 fn without_giant(mut group: Vec<&Add>, target: u64) -> Vec<&Add> {
     let bytes: u64 = group.iter().map(|add| size(add)).sum();
     if let Some((place, largest)) = group.iter().enumerate().max_by_key(|(_, add)| size(add))

@@ -8,18 +8,21 @@ use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
 /// Line and column, both from 1.
-pub(crate) type Place = (usize, usize);
+pub type Place = (usize, usize);
 
 /// A value with the places of the keys in it.
 #[derive(Debug)]
-pub(crate) enum Tree {
+pub enum Tree {
+    /// Text, a number, true, false or nothing.
     Leaf(Value),
+    /// A sequence.
     List(Vec<Spanned<Tree>>),
+    /// A mapping, in the order of the text.
     Map(Vec<(Spanned<String>, Spanned<Tree>)>),
 }
 
 /// The entries of a mapping, or nothing of an empty text.
-pub(crate) fn read(yaml: &str) -> Result<Vec<(String, Place, Tree)>, Mistake> {
+pub fn read(yaml: &str) -> Result<Vec<(String, Place, Tree)>, Mistake> {
     let yaml = yaml.strip_prefix('\u{feff}').unwrap_or(yaml);
     let options = serde_saphyr::options! {
         strict_booleans: true,
@@ -54,7 +57,7 @@ fn place(location: &Location) -> Place {
 
 impl Tree {
     /// The entries of a mapping, none of nothing; `None` of anything else.
-    pub(crate) fn entries(self) -> Option<Vec<(String, Place, Tree)>> {
+    pub fn entries(self) -> Option<Vec<(String, Place, Tree)>> {
         match self {
             Tree::Map(entries) => Some(
                 (entries.into_iter())
@@ -67,7 +70,7 @@ impl Tree {
     }
 
     /// Without the places.
-    pub(crate) fn value(&self) -> Value {
+    pub fn value(&self) -> Value {
         match self {
             Tree::Leaf(value) => value.clone(),
             Tree::List(items) => items.iter().map(|item| item.value.value()).collect(),
@@ -78,7 +81,7 @@ impl Tree {
     }
 
     /// Where the last of these keys and indices is that exists.
-    pub(crate) fn find(&self, path: &[String]) -> Option<Place> {
+    pub fn find(&self, path: &[String]) -> Option<Place> {
         let (key, rest) = path.split_first()?;
         match self {
             Tree::Map(entries) => {

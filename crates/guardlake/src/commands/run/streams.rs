@@ -10,24 +10,19 @@ use lake::Ids;
 
 use crate::commands::ingest::writer_options;
 use crate::failure::Failure;
-use crate::settings::{Settings, micros};
-use crate::wire_up;
-
-/// Bytes of replies held at once, unless the settings say otherwise.
-const MEMORY: usize = 128 << 20;
-/// How long a worker may be silent before others take its shards.
-const LEASE_TTL: Duration = Duration::from_secs(30);
+use crate::settings::{LEASE_TTL, MEMORY, Settings, micros};
+use crate::{settings, wire_up};
 
 /// A stream as it is named on the command line: `NAME`, `NAME@REGION` or an ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Named {
+pub(crate) struct Named {
     /// Its name, or its ARN.
-    stream: String,
-    region: Option<String>,
+    pub(crate) stream: String,
+    pub(crate) region: Option<String>,
 }
 
 impl Named {
-    fn parse(text: &str) -> Result<Named, Failure> {
+    pub(crate) fn parse(text: &str) -> Result<Named, Failure> {
         let wrong = || {
             Failure::usage(format!(
                 "`{text}` is no stream: give NAME, NAME@REGION or arn:aws:kinesis:REGION:ACCOUNT:stream/NAME"
@@ -116,18 +111,7 @@ pub(super) async fn options(
 }
 
 fn start(text: &str) -> Result<Start, Failure> {
-    match text {
-        "oldest" => Ok(Start::Oldest),
-        "newest" => Ok(Start::Newest),
-        time => time
-            .parse::<jiff::Timestamp>()
-            .map(|time| Start::Time(time.as_microsecond()))
-            .map_err(|_| {
-                Failure::usage(format!(
-                    "stream.start: `{time}` is neither oldest, newest nor a time such as 2026-07-01T00:00:00Z"
-                ))
-            }),
-    }
+    settings::start(text).map_err(|why| Failure::usage(format!("stream.start: {why}")))
 }
 
 #[cfg(test)]
