@@ -74,10 +74,7 @@ pub(crate) fn short_day(micros: i64) -> String {
 
 fn format(format: &str, micros: i64) -> String {
     match Timestamp::from_microsecond(micros) {
-        Ok(time) => time
-            .to_zoned(TimeZone::UTC)
-            .strftime(format)
-            .to_string(),
+        Ok(time) => time.to_zoned(TimeZone::UTC).strftime(format).to_string(),
         Err(_) => "–".to_owned(),
     }
 }
@@ -133,7 +130,8 @@ mod tests {
         let seen = ["account_id", "remote_ip", "p90_to_ack_minutes", "findings"].map(heading);
         assert_eq!(
             seen,
-            ["Account ID", "Remote IP", "P90 to ack minutes", "Findings"].map(|s| s.replace("P90", "p90"))
+            ["Account ID", "Remote IP", "P90 to ack minutes", "Findings"]
+                .map(|s| s.replace("P90", "p90"))
         );
     }
 }
