@@ -92,10 +92,10 @@ pub(crate) fn context(
 ) -> BTreeMap<&'static str, Value> {
     let each = answers.each.as_ref().map(|each| {
         let (value, label) = (tame(&each.value), tame(&each.label));
-        Value::from_iter([("value", value), ("label", label)])
+        Value::from_pairs([("value", value), ("label", label)])
     });
     let time = |micros: i64| alerts::rfc3339(micros);
-    let about = Value::from_iter([
+    let about = Value::from_pairs([
         ("name", period.name()),
         ("words", period.words()),
         ("unit", period.unit().as_str().to_owned()),
@@ -112,11 +112,11 @@ pub(crate) fn context(
         ("description", Value::from(report.description.as_str())),
         ("name", Value::from(report.name.as_str())),
         ("period", about),
-        ("parameters", Value::from_iter(parameters)),
+        ("parameters", Value::from_pairs(parameters)),
         ("each", each.unwrap_or(Value::from(()))),
         (
             "answers",
-            Value::from_iter(
+            Value::from_pairs(
                 answers
                     .by_id
                     .iter()
@@ -138,9 +138,9 @@ fn seen(answer: &Answer) -> Value {
     };
     let rows = table.rows.iter().take(ROWS).map(|row| {
         let cells = table.columns.iter().zip(row);
-        Value::from_iter(cells.map(|(column, cell)| (column.name.clone(), value(cell))))
+        Value::from_pairs(cells.map(|(column, cell)| (column.name.clone(), value(cell))))
     });
-    Value::from_iter([
+    Value::from_pairs([
         ("title", Value::from(tame(&answer.title))),
         ("rows", Value::from_iter(rows.collect::<Vec<_>>())),
         ("total", Value::from(table.rows.len())),

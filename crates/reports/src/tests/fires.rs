@@ -174,13 +174,10 @@ fn brute_fires(cron: &Cron, zone: &Zone, after: i64, until: i64) -> Vec<i64> {
     let end = rules.to_datetime(Timestamp::from_microsecond(until + DAY).unwrap());
     let shown = |wall| {
         let moments = rules.to_ambiguous_timestamp(wall);
-        moments
-            .clone()
-            .unambiguous()
-            .or_else(|_| match moments.offset() {
-                jiff::tz::AmbiguousOffset::Fold { .. } => moments.earlier(),
-                _ => Err(jiff::Error::from_args(format_args!("skipped"))),
-            })
+        moments.unambiguous().or_else(|_| match moments.offset() {
+            jiff::tz::AmbiguousOffset::Fold { .. } => moments.earlier(),
+            _ => Err(jiff::Error::from_args(format_args!("skipped"))),
+        })
     };
     while wall < end {
         if cron.is_time_matching(&wall).unwrap() {
