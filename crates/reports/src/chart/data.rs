@@ -11,7 +11,7 @@ use crate::words;
 /// Places along the bottom; a quarter has 92 days.
 const MOST_PLACES: usize = 400;
 /// Characters of a name.
-const NAME: usize = 60;
+const NAME: usize = 100;
 
 /// What a chart shows of a table; `None` where there are no rows. The error is a sentence.
 pub(crate) fn drawing(

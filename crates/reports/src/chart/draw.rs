@@ -203,8 +203,11 @@ fn bars(paint: Paint, rows: &[Row]) -> Svg {
                 y + 16.0,
                 &fit(&row.name, left),
             );
-            // The rest may be longer than all others: it ends where they do.
-            let wide = (row.total() / most).min(1.0) * room;
+            // The rest is no bar among bars: it would dwarf them.
+            let wide = match row.ink {
+                Ink::Other => 0.0,
+                _ => (row.total() / most * room).max(1.0),
+            };
             svg.rect(row.ink, left, y + 4.0, wide.max(1.0), line - 8.0);
             svg.text(Anchor::Start, false, left + wide + 8.0, y + 16.0, &value);
         });
@@ -216,7 +219,7 @@ fn heat(paint: Paint, places: &[String], rows: &[Row], most: f64) -> Svg {
     let left = names_width(rows, 220.0);
     let (line, top) = (17.0, 22.0);
     let room = WIDTH - left - 56.0;
-    let wide = (room / places.len().max(1) as f64).min(40.0);
+    let wide = (room / places.len().max(1) as f64).min(78.0);
     let mut svg = Svg::new(paint, WIDTH, top + rows.len() as f64 * line + 34.0);
     let every = (48.0 / wide).ceil().max(1.0) as usize;
     for (at, name) in places.iter().enumerate().step_by(every) {
@@ -247,7 +250,9 @@ fn heat(paint: Paint, places: &[String], rows: &[Row], most: f64) -> Svg {
             y + 12.0,
             &words::number(row.total()),
         );
-        for (at, value) in row.values.iter().enumerate() {
+        // The rest is no row among rows: all of its cells would be the darkest.
+        let own = row.values.iter().filter(|_| row.ink != Ink::Other);
+        for (at, value) in own.enumerate() {
             corners[strength(*value, most)].push((left + wide * at as f64, y));
         }
     }
@@ -288,7 +293,7 @@ fn strength(value: f64, most: f64) -> usize {
 
 /// Rows of courses, for where a table cannot hold pictures.
 fn sparks(paint: Paint, rows: &[Row]) -> Svg {
-    let left = names_width(rows, 300.0);
+    let left = names_width(rows, 440.0);
     let line = 30.0;
     let mut svg = Svg::new(paint, WIDTH, rows.len() as f64 * line + 4.0);
     let room = WIDTH - left - 72.0;

@@ -232,6 +232,10 @@ fn cell(seen: &Seen, numeric: bool) -> String {
             format!("<td{class}><span class=\"label\">{dot}{text}</span></td>")
         }
         (None, _, true) => format!("<td class=\"n\">{text}</td>"),
+        // Ids, dates and addresses stay in one piece.
+        (None, _, false) if seen.text.chars().count() <= 22 => {
+            format!("<td class=\"t\">{text}</td>")
+        }
         (None, _, false) => format!("<td>{text}</td>"),
     }
 }
@@ -263,19 +267,12 @@ fn sparks(title: &str, places: &[String], rows: &[crate::chart::Row]) -> String 
 
 fn details(query: &Query<'_>) -> String {
     let parameters = query.parameters.iter().map(|(name, value)| {
-        let value = alerts::clean(value, 400);
-        format!(
-            "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
-            escape(&alerts::clean(name, 60)),
-            escape(&value)
-        )
+        let (name, value) = (alerts::clean(name, 60), alerts::clean(value, 400));
+        format!("{} <code>{}</code>", escape(&name), escape(&value))
     });
-    let parameters = parameters.collect::<String>();
-    let parameters = match parameters.as_str() {
-        "" => String::new(),
-        rows => format!(
-            "<table class=\"with\"><caption>Parameters</caption><tbody>{rows}</tbody></table>"
-        ),
+    let parameters = match parameters.collect::<Vec<_>>().join(" · ") {
+        none if none.is_empty() => none,
+        all => format!("<p class=\"with\">With {all}</p>"),
     };
     format!(
         "<details><summary>Query: {}</summary><pre tabindex=\"0\"><code>{}</code></pre>{parameters}</details>\n",

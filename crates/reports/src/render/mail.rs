@@ -284,6 +284,9 @@ fn table(out: &mut String, grid: &Grid, limit: Limit) {
         for row in &grid.rows[..shown] {
             out.push_str("<tr>");
             for (seen, head) in row.iter().zip(&grid.heads) {
+                // Ids, dates and addresses stay in one piece.
+                let short = seen.text.chars().count() <= 16;
+                let nowrap = if short { " nowrap" } else { "" };
                 let dot = seen.label.map_or(String::new(), |ink: Ink| {
                     format!(
                         "<span style=\"color:{}\">&#9679;</span>&nbsp;",
@@ -292,7 +295,7 @@ fn table(out: &mut String, grid: &Grid, limit: Limit) {
                 });
                 let _ = write!(
                     out,
-                    "<td{} style=\"{CELL}\" valign=\"top\">{dot}{}</td>",
+                    "<td{}{nowrap} style=\"{CELL}\" valign=\"top\">{dot}{}</td>",
                     align(head.numeric),
                     say(&seen.text, limit.cell)
                 );
