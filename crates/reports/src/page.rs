@@ -13,6 +13,8 @@ use crate::{template, words};
 
 /// Characters of a cell that people see; CSV and JSON hold all of them.
 const CELL: usize = 200;
+/// Characters of a line of SQL.
+const LINE: usize = 10_000;
 
 /// A whole document. All texts are clean, none is escaped.
 pub(crate) struct Page<'a> {
@@ -78,6 +80,15 @@ pub(crate) struct Query<'a> {
     pub(crate) question: String,
     pub(crate) sql: &'a str,
     pub(crate) parameters: &'a BTreeMap<String, String>,
+}
+
+impl Query<'_> {
+    /// The text that was run, line by line; a tab is four spaces, codes that would hide something are seen.
+    pub(crate) fn text(&self) -> String {
+        let lines = self.sql.trim_end().lines();
+        let lines = lines.map(|line| alerts::clean(&line.replace('\t', "    "), LINE).into_owned());
+        lines.collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// A question with its answer.
@@ -213,7 +224,7 @@ impl<'a> Maker<'a, '_> {
         let text = template::text(text, &minijinja::Value::from_pairs(context));
         let text = text.map_err(|why| RenderError::Template {
             file: self.report.file.clone(),
-            message: format!("the text of line {line}: {why}"),
+            message: format!("the text that begins at line {line}: {why}"),
         })?;
         Ok(paragraphs(&text))
     }

@@ -277,6 +277,6 @@ fn details(query: &Query<'_>) -> String {
     format!(
         "<details><summary>Query: {}</summary><pre tabindex=\"0\"><code>{}</code></pre>{parameters}</details>\n",
         escape(&query.question),
-        escape(query.sql)
+        escape(&query.text())
     )
 }

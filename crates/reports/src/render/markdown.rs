@@ -205,13 +205,6 @@ fn code(out: &mut String, query: &Query<'_>) {
         longest = longest.max(run);
     }
     let fence = "`".repeat(longest + 1);
-    let lines = query
-        .sql
-        .lines()
-        .map(|line| alerts::clean(line, 10_000).into_owned() + "\n");
-    let _ = write!(
-        out,
-        "\n{fence}sql\n{}{fence}\n\n",
-        lines.collect::<String>()
-    );
+    let text = query.text();
+    let _ = write!(out, "\n{fence}sql\n{text}\n{fence}\n\n");
 }
