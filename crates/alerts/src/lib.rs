@@ -41,6 +41,7 @@ pub use notice::{AccountNotes, Item, Notice, RuleNotes, TopValues};
 pub use observation::{Observation, Observations};
 pub use pattern::{Pattern, PatternError, PatternMistake};
 pub use route::{RouteError, Routed, Routes, Stop, event};
+pub use rule::yaml;
 pub use rule::{Bounds, Condition, Count, Kind, Mistake, Needs, Period, Rule, RuleError, Step};
 pub use sweep::{Episode, Measure, StepTerms, Terms, Unit, sweep, sweep_from};
 pub use text::{Shown, clean, terminal};

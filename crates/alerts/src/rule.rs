@@ -7,7 +7,7 @@
 mod file;
 mod header;
 mod kinds;
-pub(crate) mod yaml;
+pub mod yaml;
 
 mod bounds;
 mod condition;

@@ -43,6 +43,10 @@ pub(crate) struct Settings {
     pub(crate) suppressions: FolderSettings,
     /// Who is told of alerts.
     pub(crate) notify: NotifySettings,
+    /// Reports, and where they are put.
+    pub(crate) reports: ReportsSettings,
+    /// When the lake is looked after, by the role `upkeep` of `run`.
+    pub(crate) upkeep: UpkeepSettings,
     /// Metrics for Prometheus, and whether this process is well.
     pub(crate) metrics: MetricsSettings,
     /// What is logged on standard error.
@@ -57,8 +61,9 @@ pub(crate) struct LakeSettings {
     #[serde(deserialize_with = "values::lake")]
     #[schemars(extend("examples" = ["./lake"]))]
     pub(crate) uri: Option<String>,
-    /// Findings older than this are counted as expired and not stored: `400d`. Without it everything is kept.
-    #[serde(deserialize_with = "values::period")]
+    /// How long findings are kept: `400d`, or `400d, low=90d, 111122223333=730d` by severity and account. Older ones are counted as
+    /// expired and not stored, and upkeep takes them out. Without it everything is kept.
+    #[serde(deserialize_with = "values::retention")]
     #[schemars(extend("examples" = ["400d"]))]
     pub(crate) retention: Option<String>,
 }
@@ -125,6 +130,30 @@ pub(crate) struct NotifySettings {
     #[serde(deserialize_with = "values::period")]
     #[schemars(extend("default" = values::seconds(alerts::outbox::Patience::default().in_doubt as u64 / 1_000_000)))]
     pub(crate) in_doubt: Option<String>,
+}
+
+/// `reports:`
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ReportsSettings {
+    /// Where reports are put that do not say so themselves: a folder, or s3://bucket/prefix. Without it, `reports/documents` in the lake.
+    #[serde(deserialize_with = "values::lake")]
+    #[schemars(extend("examples" = ["s3://my-bucket/reports"]))]
+    pub(crate) to: Option<String>,
+}
+
+/// `upkeep:`
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct UpkeepSettings {
+    /// How long it rests between two looks at the lake.
+    #[serde(deserialize_with = "values::period")]
+    #[schemars(extend("default" = "10m"))]
+    pub(crate) every: Option<String>,
+    /// How old a file must be that no version of a table needs any more, before it is deleted: 7d or more.
+    #[serde(deserialize_with = "values::period")]
+    #[schemars(extend("default" = "7d"))]
+    pub(crate) vacuum_older_than: Option<String>,
 }
 
 /// `metrics:`

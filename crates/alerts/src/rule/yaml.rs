@@ -7,27 +7,32 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use crate::clean;
-use crate::rule::file::Place;
 
-/// A value of the header.
+/// A value.
 #[derive(Debug, Clone)]
-pub(crate) enum Yaml {
+pub enum Yaml {
+    /// Nothing, or `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A number without a point.
     Whole(i128),
+    /// A number with a point.
     Number(f64),
+    /// Words, in quotes or not.
     Text(String),
+    /// A sequence.
     List(Vec<Spanned<Yaml>>),
     /// Keys in the order of the file.
     Map(Vec<(Spanned<Yaml>, Spanned<Yaml>)>),
 }
 
 /// The top level: keys and values in the order of the file, keys that come twice included.
-pub(crate) struct Fields(pub(crate) Vec<(Spanned<String>, Spanned<Yaml>)>);
+pub struct Fields(pub Vec<(Spanned<String>, Spanned<Yaml>)>);
 
 impl Yaml {
     /// What it is, in a sentence.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self {
             Yaml::Null => "nothing".to_owned(),
             Yaml::Bool(value) => format!("{value}"),
@@ -40,13 +45,13 @@ impl Yaml {
     }
 }
 
-/// Line and column of a part.
-pub(crate) fn spot(location: &Location) -> Place {
+/// Line and column of a part, both from 1.
+pub fn spot(location: &Location) -> (usize, usize) {
     (location.line() as usize, location.column() as usize)
 }
 
 /// `; did you mean ...?`, or nothing where no word is near.
-pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
+pub fn did_you_mean(word: &str, known: &[&str]) -> String {
     match known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
@@ -60,7 +65,7 @@ pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
 }
 
 /// A message of the YAML reader in one line, without the place that it ends in.
-pub(crate) fn one_line(message: &str) -> String {
+pub fn one_line(message: &str) -> String {
     let joined = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let joined = joined
         .rsplit_once(" at line ")

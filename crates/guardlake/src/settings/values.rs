@@ -50,6 +50,10 @@ pub(super) fn period<'de, D: Deserializer<'de>>(deserializer: D) -> Text<D::Erro
     text(deserializer, |text| micros(text).map(|_| ()))
 }
 
+pub(super) fn retention<'de, D: Deserializer<'de>>(deserializer: D) -> Text<D::Error> {
+    text(deserializer, |text| lake::Retention::parse(text).map(|_| ()))
+}
+
 pub(super) fn a_start<'de, D: Deserializer<'de>>(deserializer: D) -> Text<D::Error> {
     text(deserializer, |text| start(text).map(|_| ()))
 }

@@ -82,7 +82,10 @@ fn a_clock_in_a_quiet_crate_is_found() {
     );
     assert_eq!(
         found,
-        ["crates/alerts/src/life.rs:2: `SystemTime` in a quiet crate"]
+        [
+            "crates/alerts/src/life.rs:2: `SystemTime` in a quiet crate",
+            "crates/alerts/src/life.rs:2: `now` in a quiet crate",
+        ]
     );
     assert_eq!(
         check("crates/sample/src/rng.rs", "std::env::var(\"A\")").len(),
