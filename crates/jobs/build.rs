@@ -29,10 +29,17 @@ fn main() -> io::Result<()> {
     list.push(']');
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join("sql.rs"), list)?;
-    let timelines = sql.join("alerts/tests");
-    println!("cargo::rerun-if-changed={}", timelines.display());
+    for (name, folder) in [("timelines.rs", "alerts/tests"), ("reports.rs", "reports")] {
+        fs::write(out.join(name), named(&sql.join(folder))?)?;
+    }
+    Ok(())
+}
+
+/// `(stem, text)` of the YAML files of a folder.
+fn named(folder: &Path) -> io::Result<String> {
+    println!("cargo::rerun-if-changed={}", folder.display());
     let mut list = String::from("&[\n");
-    for file in files(&timelines, "yaml")? {
+    for file in files(folder, "yaml")? {
         println!("cargo::rerun-if-changed={}", file.display());
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         writeln!(
@@ -43,7 +50,7 @@ fn main() -> io::Result<()> {
         .expect("a String takes all text");
     }
     list.push(']');
-    fs::write(out.join("timelines.rs"), list)
+    Ok(list)
 }
 
 fn files(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {

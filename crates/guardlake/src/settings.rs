@@ -136,7 +136,7 @@ pub(crate) struct NotifySettings {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ReportsSettings {
-    /// Where reports are put that do not say so themselves: a folder, or s3://bucket/prefix. Without it, `reports/documents` in the lake.
+    /// Where reports are put that do not say so themselves: a folder, or s3://bucket/prefix. Without it, `reports` in the lake.
     #[serde(deserialize_with = "values::lake")]
     #[schemars(extend("examples" = ["s3://my-bucket/reports"]))]
     pub(crate) to: Option<String>,

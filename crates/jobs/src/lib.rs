@@ -21,6 +21,7 @@ mod limits;
 mod mistake;
 mod operate;
 mod params;
+pub mod reports;
 pub mod rules;
 mod script;
 mod session;

@@ -16,8 +16,13 @@ const BUILT_IN: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/sql.
 /// `(stem, text)` of the timelines in `sql/alerts/tests`, made by `build.rs`.
 const TIMELINES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/timelines.rs"));
 
+/// `(stem, text)` of the reports in `sql/reports`, made by `build.rs`.
+const REPORTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/reports.rs"));
+
 /// The folder of timelines beside alert rules.
 const TESTS: &str = "tests";
+/// What the name of a report's own frame ends in.
+const FRAME: &str = "j2";
 
 /// What a file is for: the folder that it lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,11 +35,19 @@ pub enum Kind {
     Alert,
     /// A question asked about one thing: an address, an account, a finding.
     Investigation,
+    /// A question that only reports ask. Reports themselves are [`Library::reports`].
+    Report,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 4] = [Kind::View, Kind::Trend, Kind::Alert, Kind::Investigation];
+    pub const ALL: [Kind; 5] = [
+        Kind::View,
+        Kind::Trend,
+        Kind::Alert,
+        Kind::Investigation,
+        Kind::Report,
+    ];
 
     /// The folder in `sql/`.
     pub fn folder(self) -> &'static str {
@@ -43,6 +56,7 @@ impl Kind {
             Kind::Trend => "trends",
             Kind::Alert => "alerts",
             Kind::Investigation => "investigations",
+            Kind::Report => "reports",
         }
     }
 }
@@ -145,6 +159,8 @@ pub enum ScriptError {
 pub struct Library {
     sources: BTreeMap<(Kind, String), Source>,
     timelines: BTreeMap<String, Source>,
+    reports: BTreeMap<String, Source>,
+    frames: BTreeMap<String, Source>,
 }
 
 impl Library {
@@ -170,10 +186,19 @@ impl Library {
             };
             library.timelines.insert(source.name.clone(), source);
         }
+        for (name, text) in REPORTS {
+            let source = Source {
+                name: (*name).to_owned(),
+                file: format!("sql/reports/{name}.yaml"),
+                text: Arc::from(*text),
+            };
+            library.reports.insert(source.name.clone(), source);
+        }
         library
     }
 
-    /// The built-in files with `views/ trends/ alerts/ investigations/` of a folder over them: the same name replaces, others add.
+    /// The built-in files with `views/ trends/ alerts/ investigations/ reports/` of a folder over them: the same name replaces, others
+    /// add.
     pub fn with_overlay(overlay: &Path) -> Result<Library, ScriptError> {
         let mut library = Library::built_in();
         // A folder that is not there is a typing mistake; a part of it that is not there is not.
@@ -194,7 +219,26 @@ impl Library {
             }
         }
         library.read_timelines(&overlay.join(Kind::Alert.folder()))?;
+        let reports = overlay.join(Kind::Report.folder());
+        if reports.is_dir() {
+            for source in read_folder(&reports, &["yaml", "yml"])? {
+                library.reports.insert(source.name.clone(), source);
+            }
+            for source in read_folder(&reports, &[FRAME])? {
+                library.frames.insert(source.name.clone(), source);
+            }
+        }
         Ok(library)
+    }
+
+    /// The files of reports, by name, not yet read.
+    pub fn reports(&self) -> impl Iterator<Item = &Source> {
+        self.reports.values()
+    }
+
+    /// The templates beside reports, named without their `.j2`: `NAME.html` is the frame of the report NAME.
+    pub fn frames(&self) -> impl Iterator<Item = &Source> {
+        self.frames.values()
     }
 
     /// The same with `rules` as the only alert rules: every `.sql`, `.yml` and `.yaml` file of that folder.

@@ -121,6 +121,12 @@ impl Location {
         ))
     }
 
+    /// All that is below the address, with its URL. On disk the folder is made first.
+    pub(crate) fn whole(&self) -> Result<(Arc<dyn ObjectStore>, String), LakeError> {
+        let store = self.open(&self.root, "", true)?.object_store(None);
+        Ok((store, self.root.to_string()))
+    }
+
     /// The store at a table's root. On disk the folder is made first: object_store wants it to exist.
     pub(crate) fn log_store(&self, table: Table, make: bool) -> Result<LogStoreRef, LakeError> {
         self.open(&self.table_url(table), table.name(), make)

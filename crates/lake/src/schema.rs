@@ -21,11 +21,13 @@ pub enum Table {
     Gaps,
     /// Append-only: what is owed to whom, and every attempt to tell.
     Deliveries,
+    /// Append-only: which report was made of which period, and where it lies.
+    ReportLog,
 }
 
 impl Table {
     /// All tables, in the order in which they are made.
-    pub const ALL: [Table; 7] = [
+    pub const ALL: [Table; 8] = [
         Table::Findings,
         Table::Rejects,
         Table::Sources,
@@ -33,6 +35,7 @@ impl Table {
         Table::Accounts,
         Table::Gaps,
         Table::Deliveries,
+        Table::ReportLog,
     ];
 
     /// The folder and SQL name.
@@ -45,6 +48,7 @@ impl Table {
             Table::Accounts => "accounts",
             Table::Gaps => "gaps",
             Table::Deliveries => "deliveries",
+            Table::ReportLog => "report_log",
         }
     }
 
@@ -58,6 +62,7 @@ impl Table {
             Table::Accounts => accounts(),
             Table::Gaps => gaps(),
             Table::Deliveries => deliveries(),
+            Table::ReportLog => report_log(),
         }
     }
 
@@ -95,6 +100,7 @@ impl Table {
             Table::Accounts => &["account_id", "valid_from"],
             Table::Gaps => &["source", "shard_id", "detected_at"],
             Table::Deliveries => &["delivery_id", "channel", "at"],
+            Table::ReportLog => &["report", "at"],
         }
     }
 }
@@ -306,5 +312,22 @@ fn deliveries() -> SchemaRef {
         ("reference", Utf8, true),
         ("detail", Utf8, true),
         ("worker", Utf8, false),
+    ])
+}
+
+fn report_log() -> SchemaRef {
+    use DataType::Utf8;
+    columns(&[
+        ("report", Utf8, false),
+        ("step", Utf8, false),
+        ("period", Utf8, false),
+        ("period_from", timestamp(), true),
+        ("period_to", timestamp(), true),
+        ("at", timestamp(), false),
+        ("by", Utf8, false),
+        ("location", Utf8, true),
+        ("documents", text_list(), false),
+        ("digest", Utf8, true),
+        ("channels", text_list(), false),
     ])
 }

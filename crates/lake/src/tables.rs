@@ -2,6 +2,7 @@
 
 pub(crate) mod alert_log;
 pub(crate) mod deliveries;
+pub(crate) mod reports;
 
 use std::sync::Arc;
 
