@@ -108,15 +108,21 @@ fn documented() -> Vec<String> {
     names.map(|name| format!("guardlake_{name}")).collect()
 }
 
+/// The time as `sample --end` takes it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "findings of long ago do not ring"
+)]
+fn time() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    alerts::rfc3339(since.expect("a time").as_micros() as i64)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_metrics_say_what_is_done() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("a time")
-        .as_micros() as i64;
-    let end = alerts::rfc3339(now);
+    let end = time();
     let sample = [
         "sample",
         "--findings",

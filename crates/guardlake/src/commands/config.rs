@@ -77,7 +77,7 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
 async fn validate(layers: &Layers) -> Result<ExitCode, Failure> {
     let mut wrong = layers.told();
     let settings = layers.right();
-    let mut right = vec![format!("{} settings", layers.said.len())];
+    let mut right = vec![format!("settings said: {}", layers.said.len())];
     for outcome in [
         check_sql_and_rules(&settings).await,
         check_suppressions(&settings),

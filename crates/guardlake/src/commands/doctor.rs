@@ -204,7 +204,7 @@ fn of_settings(layers: &Layers) -> Row {
     match told.first() {
         None => Row::ok(
             "settings",
-            format!("{file}; {} settings are said", layers.said.len()),
+            format!("{file}; settings said: {}", layers.said.len()),
         ),
         Some(first) => {
             let remedy = format!(
@@ -232,9 +232,9 @@ fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
     }
     output::values(&values, &["check", "result", "seen"], format)?;
     let mut text = String::new();
-    for row in rows.iter().filter(|row| !row.remedy.is_empty()) {
-        let (check, remedy) = (&row.check, alerts::clean(&row.remedy, 2_000));
-        text.push_str(&format!("\n{} {check}: {remedy}\n", mark(row.outcome)));
+    for (outcome, checks, remedy) in remedies(rows) {
+        let (mark, remedy) = (mark(outcome), alerts::clean(remedy, 2_000));
+        text.push_str(&format!("\n{mark} {}: {remedy}\n", checks.join(", ")));
     }
     let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
     let (failed, warnings) = (count(Outcome::Failed), count(Outcome::Warning));
@@ -243,6 +243,21 @@ fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
         rows.len()
     ));
     output::text(&text)
+}
+
+/// What is to be done, once where it mends several rows.
+fn remedies(rows: &[Row]) -> Vec<(Outcome, Vec<&str>, &str)> {
+    let mut all: Vec<(Outcome, Vec<&str>, &str)> = Vec::new();
+    for row in rows.iter().filter(|row| !row.remedy.is_empty()) {
+        match all
+            .iter_mut()
+            .find(|(outcome, _, remedy)| *outcome == row.outcome && *remedy == row.remedy)
+        {
+            Some((_, checks, _)) => checks.push(&row.check),
+            None => all.push((row.outcome, vec![&row.check], &row.remedy)),
+        }
+    }
+    all
 }
 
 fn mark(outcome: Outcome) -> &'static str {

@@ -58,7 +58,7 @@ fn channels(settings: &Settings) -> Vec<Row> {
     };
     let count = setup.channels().count();
     let stops = setup.routes().stops();
-    let seen = format!("{count} channels, {} routes", stops.into_iter().count());
+    let seen = format!("{count} channels, {} routes", stops.len());
     let mut rows = vec![Row::ok("channels", seen)];
     match setup.build(&Outside::real(wire_up::system_time)) {
         Ok(_) => rows.push(Row::ok(
