@@ -1,5 +1,5 @@
 //! Renders every ready-made report for a made month of 500 accounts into a folder, to look at:
-//! `cargo run -p reports --example show -- /tmp/show`.
+//! `cargo run -p reports --example show -- /tmp/show [ACCOUNTS] [FOLDER OF REPORTS]`.
 
 use std::fs;
 use std::path::Path;
@@ -42,7 +42,8 @@ const LABELS: [(&str, i64); 5] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("say a folder")?;
     let accounts = std::env::args().nth(2).map_or(Ok(500), |n| n.parse())?;
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/reports");
+    let ready = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/reports");
+    let sources = std::env::args().nth(3).map_or(ready, Into::into);
     fs::create_dir_all(&folder)?;
     let mut files: Vec<_> = fs::read_dir(sources)?.collect::<Result<_, _>>()?;
     files.sort_by_key(|file| file.file_name());

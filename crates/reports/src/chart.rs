@@ -111,10 +111,11 @@ pub(crate) enum Drawing {
         places: Vec<String>,
         layers: Vec<Layer>,
     },
-    /// One line a layer.
+    /// One line a layer; `hidden` smaller ones are not drawn.
     Lines {
         places: Vec<String>,
         layers: Vec<Layer>,
+        hidden: usize,
     },
     /// One value a row.
     Bars { rows: Vec<Row> },
@@ -164,8 +165,13 @@ impl Drawing {
             Drawing::Lines {
                 places,
                 layers: all,
+                hidden,
             } => {
-                format!("Lines{}. In all: {}.", range(places), layers(all))
+                let more = match hidden {
+                    0 => String::new(),
+                    hidden => format!(" {hidden} more are not drawn."),
+                };
+                format!("Lines{}. In all: {}.{more}", range(places), layers(all))
             }
             Drawing::Bars { rows: all } => format!("Bars: {}.", rows(all)),
             Drawing::Heat {

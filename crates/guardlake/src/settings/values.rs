@@ -51,7 +51,9 @@ pub(super) fn period<'de, D: Deserializer<'de>>(deserializer: D) -> Text<D::Erro
 }
 
 pub(super) fn retention<'de, D: Deserializer<'de>>(deserializer: D) -> Text<D::Error> {
-    text(deserializer, |text| lake::Retention::parse(text).map(|_| ()))
+    text(deserializer, |text| {
+        lake::Retention::parse(text).map(|_| ())
+    })
 }
 
 pub(super) fn a_start<'de, D: Deserializer<'de>>(deserializer: D) -> Text<D::Error> {

@@ -38,7 +38,8 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<ReportRow>, String> 
         let text = |index: usize| text_at(batch, index, row).unwrap_or_default();
         Ok(ReportRow {
             report: text(0),
-            step: ReportStep::from_word(&text(1)).ok_or_else(|| format!("`{}` as step", text(1)))?,
+            step: ReportStep::from_word(&text(1))
+                .ok_or_else(|| format!("`{}` as step", text(1)))?,
             period: text(2),
             period_from: time_at(batch, 3, row),
             period_to: time_at(batch, 4, row),

@@ -69,7 +69,12 @@ pub(crate) fn drawing(
             .fold(0.0, |a: f64, b| a.max(*b));
         return Ok(Some(Drawing::Heat { places, rows, most }));
     }
+    let hidden = rows.len().saturating_sub(chart.top);
     keep(&mut rows, chart.top, true);
+    if chart.kind == ChartKind::Line {
+        // The sum of the rest would be the highest line of all, and say the least.
+        rows.truncate(chart.top);
+    }
     let layers = rows.into_iter().map(|row| Layer {
         name: row.name,
         ink: row.ink,
@@ -77,7 +82,11 @@ pub(crate) fn drawing(
     });
     let (places, layers) = (places.names, layers.collect());
     Ok(Some(match chart.kind {
-        ChartKind::Line => Drawing::Lines { places, layers },
+        ChartKind::Line => Drawing::Lines {
+            places,
+            layers,
+            hidden,
+        },
         _ => Drawing::Stacked { places, layers },
     }))
 }

@@ -13,8 +13,12 @@ const BOTTOM: f64 = 24.0;
 /// The picture. `id` must be unique in its page.
 pub(crate) fn draw(drawing: &Drawing, paint: Paint, id: &str, title: &str) -> String {
     let svg = match drawing {
-        Drawing::Stacked { places, layers } => over_time(paint, places, layers, true),
-        Drawing::Lines { places, layers } => over_time(paint, places, layers, false),
+        Drawing::Stacked { places, layers } => over_time(paint, places, layers, None),
+        Drawing::Lines {
+            places,
+            layers,
+            hidden,
+        } => over_time(paint, places, layers, Some(*hidden)),
         Drawing::Bars { rows } => bars(paint, rows),
         Drawing::Heat { places, rows, most } => heat(paint, places, rows, *most),
         Drawing::Sparks { rows, .. } => sparks(paint, rows),
@@ -49,6 +53,15 @@ fn course(values: &[f64], left: f64, top: f64, wide: f64, high: f64) -> Vec<(f64
     values.iter().enumerate().map(point).collect()
 }
 
+/// Every how many places a name stands, so that names do not touch: weeks where days are too many.
+fn every(least: f64) -> usize {
+    match least.ceil().max(1.0) as usize {
+        few @ 1..=3 => few,
+        4..=7 => 7,
+        many => many.div_ceil(7) * 7,
+    }
+}
+
 /// The end of an axis and the distance of its rules: 1, 2 or 5 times a power of ten, four to six of them.
 fn ticks(most: f64) -> (f64, f64) {
     if most <= 0.0 || !most.is_finite() {
@@ -66,7 +79,7 @@ fn ticks(most: f64) -> (f64, f64) {
 }
 
 /// Names of layers above a picture; where it ends.
-fn legend(svg: &mut Svg, layers: &[(String, Ink)]) -> f64 {
+fn legend(svg: &mut Svg, layers: &[(String, Ink)], hidden: usize) -> f64 {
     let (mut x, mut y) = (LEFT, 12.0);
     for (name, ink) in layers {
         let name = alerts::clean(name, 36);
@@ -78,17 +91,26 @@ fn legend(svg: &mut Svg, layers: &[(String, Ink)]) -> f64 {
         svg.text(Anchor::Start, false, x + 15.0, y, &name);
         x += wide;
     }
+    if hidden > 0 {
+        let more = format!("{hidden} more not drawn");
+        if x + width(&more) > WIDTH {
+            (x, y) = (LEFT, y + 18.0);
+        }
+        svg.text(Anchor::Start, false, x, y, &more);
+    }
     y + 14.0
 }
 
-fn over_time(paint: Paint, places: &[String], layers: &[Layer], stacked: bool) -> Svg {
+/// Lines where `hidden` says how many are not drawn, else stacked columns.
+fn over_time(paint: Paint, places: &[String], layers: &[Layer], hidden: Option<usize>) -> Svg {
+    let stacked = hidden.is_none();
     let mut svg = Svg::new(paint, WIDTH, 0.0);
     let names: Vec<_> = layers
         .iter()
         .map(|layer| (layer.name.clone(), layer.ink))
         .collect();
     let top = if layers.len() > 1 {
-        legend(&mut svg, &names)
+        legend(&mut svg, &names, hidden.unwrap_or(0))
     } else {
         10.0
     };
@@ -118,7 +140,7 @@ fn over_time(paint: Paint, places: &[String], layers: &[Layer], stacked: bool) -
         .map(|name| width(name) + 12.0)
         .fold(48.0, f64::max)
         .min(160.0);
-    let every = (longest / wide).ceil().max(1.0) as usize;
+    let every = every(longest / wide);
     for at in columns.clone().step_by(every) {
         let x = LEFT + wide * (at as f64 + 0.5);
         if x + longest / 2.0 - 8.0 < WIDTH || at == 0 {
@@ -174,12 +196,12 @@ fn over_time(paint: Paint, places: &[String], layers: &[Layer], stacked: bool) -
 
 /// Room for names of rows, by the longest.
 fn names_width(rows: &[Row], most: f64) -> f64 {
-    let widest = rows.iter().map(|row| width(&row.name) + 14.0);
+    let widest = rows.iter().map(|row| width(&row.name) * 1.15 + 14.0);
     widest.fold(60.0, f64::max).min(most)
 }
 
 fn fit(name: &str, wide: f64) -> String {
-    alerts::clean(name, ((wide - 12.0) / 6.3) as usize).into_owned()
+    alerts::clean(name, ((wide - 12.0) / 6.6) as usize).into_owned()
 }
 
 fn bars(paint: Paint, rows: &[Row]) -> Svg {
@@ -221,8 +243,10 @@ fn heat(paint: Paint, places: &[String], rows: &[Row], most: f64) -> Svg {
     let room = WIDTH - left - 56.0;
     let wide = (room / places.len().max(1) as f64).min(78.0);
     let mut svg = Svg::new(paint, WIDTH, top + rows.len() as f64 * line + 34.0);
-    let every = (48.0 / wide).ceil().max(1.0) as usize;
-    for (at, name) in places.iter().enumerate().step_by(every) {
+    let every = every(48.0 / wide);
+    let last = ((room - 44.0) / wide).max(0.0) as usize;
+    let named = places.iter().enumerate().take(last + 1);
+    for (at, name) in named.step_by(every) {
         svg.text(
             Anchor::Start,
             false,

@@ -212,7 +212,14 @@ pub(crate) fn short(length: f64) -> String {
 
 /// How wide a text is at 11 pixels, about.
 pub(crate) fn width(text: &str) -> f64 {
-    text.chars()
-        .map(|c| if c.is_ascii() { 6.3 } else { 9.0 })
-        .sum()
+    let one = |c: char| match c {
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | 'I' | '.' | ':' | ',' | '/' | '!' | ' ' | '(' | ')' => {
+            4.2
+        }
+        'm' | 'w' | 'M' | 'W' => 10.0,
+        'A'..='Z' | '&' => 7.8,
+        c if c.is_ascii() => 6.8,
+        _ => 11.0,
+    };
+    text.chars().map(one).sum()
 }

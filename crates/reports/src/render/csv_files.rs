@@ -7,6 +7,7 @@ use crate::table::{Cell, Table};
 /// Names (without ending) and texts, in the order of the report. A question without an answer has no file.
 pub(super) fn files(page: &Page<'_>) -> Result<Vec<(String, String)>, RenderError> {
     let mut files = Vec::new();
+    let mut written: Vec<&Table> = Vec::new();
     for block in &page.blocks {
         let Block::Question(asked) = block else {
             continue;
@@ -14,6 +15,11 @@ pub(super) fn files(page: &Page<'_>) -> Result<Vec<(String, String)>, RenderErro
         let Ok(table) = asked.answer else {
             continue;
         };
+        // An answer that several sections show is one file.
+        if written.iter().any(|known| std::ptr::eq(*known, table)) {
+            continue;
+        }
+        written.push(table);
         let question = asked.query.question.replace('/', "_");
         let name = format!("{:02}-{question}", files.len() + 1);
         let text = text(table).map_err(|error| RenderError::Internal {

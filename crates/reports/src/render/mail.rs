@@ -270,12 +270,13 @@ fn table(out: &mut String, grid: &Grid, limit: Limit) {
         }
     };
     let shown = grid.rows.len().min(limit.rows);
+    let whole = if grid.heads.len() > 5 { 12 } else { 16 };
     if shown > 0 {
-        out.push_str("<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:6px 0;border-collapse:collapse;font-size:13px\"><tr>");
+        out.push_str("<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:6px 0;border-collapse:collapse;font-size:13px;word-break:break-word\"><tr>");
         for head in &grid.heads {
             let _ = write!(
                 out,
-                "<th scope=\"col\"{} style=\"{CELL};color:#576372;font-size:12px\">{}</th>",
+                "<th scope=\"col\"{} style=\"{CELL};color:#576372;font-size:12px;word-break:normal\">{}</th>",
                 align(head.numeric),
                 say(&head.text, 60)
             );
@@ -285,7 +286,7 @@ fn table(out: &mut String, grid: &Grid, limit: Limit) {
             out.push_str("<tr>");
             for (seen, head) in row.iter().zip(&grid.heads) {
                 // Ids, dates and addresses stay in one piece.
-                let short = seen.text.chars().count() <= 16;
+                let short = seen.text.chars().count() <= whole;
                 let nowrap = if short { " nowrap" } else { "" };
                 let dot = seen.label.map_or(String::new(), |ink: Ink| {
                     format!(

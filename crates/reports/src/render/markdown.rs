@@ -11,7 +11,9 @@ use crate::page::{Asked, Block, Number, Page, Paragraph, Query};
 fn say(text: &str, max: usize) -> String {
     let text = tame(text, max);
     let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
+    let mut rest = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = rest.next() {
         match c {
             // As entities, because renderers differ in what they make of an escape within a table.
             '|' => out.push_str("&#124;"),
@@ -20,6 +22,7 @@ fn say(text: &str, max: usize) -> String {
             '&' => out.push_str("&amp;"),
             '@' => out.push_str("&#64;"),
             // `#12` and `GH-12` point at tickets, `:name:` at a picture, `$x$` at a formula.
+            ':' if before.is_ascii_digit() => out.push(c),
             '#' | ':' | '$' => {
                 let _ = write!(out, "&#{};", c as u32);
             }
@@ -34,12 +37,16 @@ fn say(text: &str, max: usize) -> String {
                 out.push(c);
             }
             // `1.` begins a list.
-            '.' if !out.is_empty() && out.bytes().all(|b| b.is_ascii_digit()) => {
+            '.' if rest.peek().is_none_or(|next| *next == ' ')
+                && !out.is_empty()
+                && out.bytes().all(|b| b.is_ascii_digit()) =>
+            {
                 out.push('\\');
                 out.push(c);
             }
             c => out.push(c),
         }
+        before = c;
     }
     out
 }

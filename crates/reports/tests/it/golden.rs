@@ -11,7 +11,7 @@ fn check(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(name);
-    if std::env::var("GOLDEN").is_ok_and(|word| word == "update") {
+    if std::env::var_os("GOLDEN").is_some_and(|word| word == "update") {
         std::fs::write(&path, text).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();

@@ -41,10 +41,13 @@ const NASTY: [&str; 28] = [
     "\\\\evil\\share \\<b> $x$ :smile: | x",
 ];
 
+/// Name of a tag, names and values of its attributes.
+type Tag = (String, Vec<(String, String)>);
+
 /// Tags with their attributes, in order, and the text between them.
 #[derive(Default)]
 struct Seen {
-    tags: RefCell<Vec<(String, Vec<(String, String)>)>>,
+    tags: RefCell<Vec<Tag>>,
     text: RefCell<String>,
 }
 
@@ -83,7 +86,7 @@ fn parse(html: &str) -> Seen {
 fn skeleton(html: &str) -> Vec<String> {
     let seen = parse(html);
     let tags = seen.tags.into_inner().into_iter();
-    let name = |(tag, attributes): (String, Vec<(String, String)>)| {
+    let name = |(tag, attributes): Tag| {
         let names: Vec<String> = attributes.into_iter().map(|(name, _)| name).collect();
         format!("{tag} {}", names.join(" "))
     };
