@@ -18,7 +18,34 @@ pub struct Answer {
     stream: SendableRecordBatchStream,
     sql: Arc<str>,
     names: Names,
-    deadline: Option<(Instant, Duration)>,
+    deadline: Option<Deadline>,
+}
+
+/// When a query must have ended, and how long it was given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    at: Instant,
+    time: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn after(time: Duration) -> Deadline {
+        Deadline {
+            at: Instant::now() + time,
+            time,
+        }
+    }
+}
+
+/// Waits for a part of a query no longer than the query may take.
+pub(crate) async fn in_time<T>(
+    deadline: Option<Deadline>,
+    part: impl Future<Output = Result<T, QueryError>>,
+) -> Result<T, QueryError> {
+    match deadline {
+        None => part.await,
+        Some(Deadline { at, time }) => timeout_at(at, part).await.map_err(|_| out_of_time(time))?,
+    }
 }
 
 impl Answer {
@@ -26,13 +53,13 @@ impl Answer {
         stream: SendableRecordBatchStream,
         sql: &str,
         names: Names,
-        time: Option<Duration>,
+        deadline: Option<Deadline>,
     ) -> Answer {
         Answer {
             stream,
             sql: sql.into(),
             names,
-            deadline: time.map(|time| (Instant::now() + time, time)),
+            deadline,
         }
     }
 
@@ -43,16 +70,12 @@ impl Answer {
 
     /// The next rows; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
-        let next = self.stream.next();
-        let batch = match self.deadline {
-            None => next.await,
-            Some((deadline, time)) => timeout_at(deadline, next)
-                .await
-                .map_err(|_| out_of_time(time))?,
+        let (sql, names) = (&self.sql, &self.names);
+        let next = async {
+            let batch = self.stream.next().await.transpose();
+            batch.map_err(|error| QueryError::of(&error, sql, names))
         };
-        batch
-            .transpose()
-            .map_err(|error| QueryError::of(&error, &self.sql, &self.names))
+        in_time(self.deadline, next).await
     }
 
     /// All rows.

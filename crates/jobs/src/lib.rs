@@ -25,6 +25,7 @@ pub mod reports;
 pub mod rules;
 mod script;
 mod session;
+mod statements;
 #[cfg(test)]
 mod testing;
 pub mod timeline;
@@ -46,6 +47,7 @@ pub use operate::{OperateError, Operated, operate};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
 pub use session::{Opened, Session, sql_name};
+pub use statements::{is_complete, statements};
 pub use watch::{Evaluator, Report, plan_rule, run_alerts};
 
 /// Why a session cannot be opened.

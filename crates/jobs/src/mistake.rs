@@ -59,6 +59,40 @@ impl QueryError {
         }
     }
 
+    /// What changes something is refused, and told what does it instead.
+    pub(crate) fn read_only(sql: &str) -> QueryError {
+        let words = Words::of(sql);
+        let verb = words.first_word().to_uppercase();
+        let instead = match verb.as_str() {
+            "COPY" => {
+                "an answer is written to a file by `guardlake sql --output FILE.parquet` (or .csv, .json, .ndjson), at the prompt by \\o FILE"
+            }
+            "INSERT" | "MERGE" => {
+                "findings come in by `guardlake ingest` and `guardlake run`, names of accounts by `guardlake accounts`"
+            }
+            "CREATE" => {
+                "a view of your own is a file views/NAME.sql in the folder that --sql names; WITH name AS (..) holds for one query"
+            }
+            "UPDATE" | "DELETE" | "TRUNCATE" => {
+                "rows stay as they came; what is too old is not stored (lake.retention), alerts are worked on by `guardlake alert`"
+            }
+            "DROP" | "ALTER" => "tables are made and changed by guardlake itself",
+            "SET" | "RESET" => {
+                "limits are the flags --timeout, --memory and --max-rows; times are in UTC, local_time(zone, time) shows others"
+            }
+            "PREPARE" | "EXECUTE" | "DEALLOCATE" => {
+                "write $name in the query and give its value with -p name=value"
+            }
+            _ => "ask with SELECT or WITH",
+        };
+        QueryError {
+            kind: Remedy::ReadOnly,
+            message: "SQL is read-only here: SELECT, EXPLAIN, SHOW and DESCRIBE".to_owned(),
+            place: words.first(),
+            help: Some(instead.to_owned()),
+        }
+    }
+
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> QueryError {
         self.help = Some(help.into());
         self
@@ -332,13 +366,14 @@ fn sentence(message: &str) -> String {
 pub(crate) struct Words {
     tokens: Vec<TokenWithSpan>,
     end: (u64, u64),
+    readable: bool,
 }
 
 impl Words {
     pub(crate) fn of(sql: &str) -> Words {
         let mut tokens = Vec::new();
         // What comes before a broken token is still of use.
-        let _ =
+        let read =
             Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location_into_buf(&mut tokens);
         tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
         let line = sql.matches('\n').count() as u64 + 1;
@@ -346,7 +381,47 @@ impl Words {
         Words {
             tokens,
             end: (line, column),
+            readable: read.is_ok(),
         }
+    }
+
+    /// Whether all of the text is words: no string or comment is left open.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Whether the last word is a semicolon.
+    pub(crate) fn ends_with_semicolon(&self) -> bool {
+        let last = self.tokens.iter().rfind(|t| t.token != Token::EOF);
+        last.is_some_and(|last| last.token == Token::SemiColon)
+    }
+
+    /// Where the statements of the text end, in bytes, and whether there are words in them. The end of the text ends the last.
+    pub(crate) fn ends_of_statements(&self, text: &str) -> Vec<(usize, bool)> {
+        let (mut ends, mut words) = (Vec::new(), !self.readable && self.tokens.is_empty());
+        let mut line_begins = vec![0];
+        line_begins.extend(text.match_indices('\n').map(|(at, _)| at + 1));
+        for token in &self.tokens {
+            match token.token {
+                Token::SemiColon => {
+                    let at = token.span.start;
+                    let line = line_begins
+                        .get(at.line as usize - 1)
+                        .copied()
+                        .unwrap_or(text.len());
+                    let mut characters = text[line..].char_indices();
+                    let column = characters
+                        .nth(at.column as usize - 1)
+                        .map_or(text.len() - line, |(at, _)| at);
+                    ends.push((line + column, words));
+                    words = false;
+                }
+                Token::EOF => {}
+                _ => words = true,
+            }
+        }
+        ends.push((text.len(), words || !self.readable));
+        ends
     }
 
     /// The token that begins at, or covers, a position.
@@ -382,6 +457,18 @@ impl Words {
             .iter()
             .find(|token| begin(token) >= from && is_word(token, word))
             .map(place)
+    }
+
+    /// The text of the first word; that after EXPLAIN and its options where it begins with that.
+    fn first_word(&self) -> &str {
+        let words = self.tokens.iter().filter_map(|token| match &token.token {
+            Token::Word(word) => Some(word.value.as_str()),
+            _ => None,
+        });
+        let skipped = ["explain", "analyze", "verbose"];
+        let mut words =
+            words.skip_while(|word| skipped.iter().any(|skip| word.eq_ignore_ascii_case(skip)));
+        words.next().unwrap_or_default()
     }
 
     /// The first word of all.

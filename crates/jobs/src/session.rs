@@ -31,13 +31,13 @@ use jiff::tz::TimeZone;
 use lake::schema::timestamp;
 use lake::{Lake, Provided, Table};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Deadline, in_time};
 use crate::bind::{bind, parameters};
 use crate::common;
 use crate::complete::Names;
 use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
 use crate::limits::{Limits, config, runtime};
-use crate::mistake::{QueryError, Remedy, Words};
+use crate::mistake::{QueryError, Words};
 use crate::params::{Given, Parameter, ParameterType, Value};
 use crate::script::{Kind, Library, Script};
 use crate::{JobsError, function_names};
@@ -171,11 +171,6 @@ impl Session {
         &self.library
     }
 
-    /// How long one question may take.
-    pub(crate) fn time(&self) -> Option<std::time::Duration> {
-        self.limits.time
-    }
-
     /// How far the session may go.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -197,8 +192,8 @@ impl Session {
 
     /// Asks the question of a script. Parameters are read by their declared types; those not given take their defaults.
     pub async fn run(&self, script: &Script, given: &Given) -> Result<Answer, QueryError> {
-        let sql = &*script.source.text;
-        let mut values = self.values(script, given).await?;
+        let (sql, deadline) = (&*script.source.text, self.deadline());
+        let mut values = in_time(deadline, self.values(script, given)).await?;
         let named = parameters(&mut self.parse(sql)?);
         let limit = match values.get("limit") {
             Some(Value::Integer(limit)) if *limit > 0 && !named.contains("limit") => {
@@ -207,14 +202,14 @@ impl Session {
             _ => None,
         };
         values.retain(|name, _| named.contains(name) || !common::may_be_unused(name));
-        let mut plan = self.plan(sql, &values).await?;
+        let mut plan = in_time(deadline, self.plan(sql, &values)).await?;
         if let Some(limit) = limit {
             let limited = LogicalPlanBuilder::from(plan).limit(0, Some(limit));
             plan = limited
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(|error| self.mistake(&error, sql))?;
         }
-        self.execute(plan, sql).await
+        self.execute(plan, sql, deadline).await
     }
 
     /// Asks with values at hand.
@@ -223,25 +218,37 @@ impl Session {
         sql: &str,
         values: &BTreeMap<String, Value>,
     ) -> Result<Answer, QueryError> {
-        let plan = self.plan(sql, values).await?;
-        self.execute(plan, sql).await
+        let deadline = self.deadline();
+        let plan = in_time(deadline, self.plan(sql, values)).await?;
+        self.execute(plan, sql, deadline).await
     }
 
-    async fn execute(&self, plan: LogicalPlan, sql: &str) -> Result<Answer, QueryError> {
+    /// When a query that is asked now must have ended.
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        self.limits.time.map(Deadline::after)
+    }
+
+    /// The names of the parameters that a query mentions, without dollar signs.
+    pub fn named(&self, sql: &str) -> Result<BTreeSet<String>, QueryError> {
+        Ok(parameters(&mut self.parse(sql)?))
+    }
+
+    async fn execute(
+        &self,
+        plan: LogicalPlan,
+        sql: &str,
+        deadline: Option<Deadline>,
+    ) -> Result<Answer, QueryError> {
         let stream = async {
-            self.context
-                .execute_logical_plan(plan)
-                .await?
-                .execute_stream()
-                .await
+            let frame = self.context.execute_logical_plan(plan).await;
+            let stream = match frame {
+                Ok(frame) => frame.execute_stream().await,
+                Err(error) => Err(error),
+            };
+            stream.map_err(|error| self.mistake(&error, sql))
         };
-        let stream = stream.await.map_err(|error| self.mistake(&error, sql))?;
-        Ok(Answer::new(
-            stream,
-            sql,
-            self.names.clone(),
-            self.limits.time,
-        ))
+        let stream = in_time(deadline, stream).await?;
+        Ok(Answer::new(stream, sql, self.names.clone(), deadline))
     }
 
     /// The plan of a query that only reads.
@@ -251,12 +258,7 @@ impl Session {
         values: &BTreeMap<String, Value>,
     ) -> Result<LogicalPlan, QueryError> {
         let mut statement = self.parse(sql)?;
-        let refused = || QueryError {
-            kind: Remedy::ReadOnly,
-            message: "SQL is read-only here: SELECT, EXPLAIN, SHOW and DESCRIBE".to_owned(),
-            place: Words::of(sql).first(),
-            help: None,
-        };
+        let refused = || QueryError::read_only(sql);
         if !only_reads(&statement) {
             return Err(refused());
         }
