@@ -1,12 +1,14 @@
 //! The command line (DESIGN: results on standard output, everything else on standard error).
 
 mod config;
+mod report;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub(crate) use config::{CheckedRole, Config, Doctor};
+pub(crate) use report::{Report, RunReport};
 
 /// A lake, a clock and a doorbell for Amazon GuardDuty.
 #[derive(Debug, Parser)]
@@ -72,6 +74,9 @@ pub(crate) enum Command {
     /// What accounts are called, and who answers for them
     #[command(subcommand)]
     Accounts(Accounts),
+    /// Reports: list them, make one
+    #[command(subcommand)]
+    Report(Report),
     /// Look after the lake
     #[command(subcommand)]
     Lake(Lake),
@@ -107,7 +112,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) share: bool,
     /// What this process does
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Ingest, Role::Alerts, Role::Notify])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Ingest, Role::Alerts, Role::Notify, Role::Reports, Role::Upkeep])]
     pub(crate) roles: Vec<Role>,
     /// Folder whose rules are used instead of the built-in ones
     #[arg(long, value_name = "DIR")]
@@ -125,6 +130,10 @@ pub(crate) enum Role {
     Alerts,
     /// Tell people, as the file of channels and routes says; without one there is nothing to do.
     Notify,
+    /// Make reports when their schedules say so.
+    Reports,
+    /// Compact, take out what is not kept any more, and delete files that nothing needs.
+    Upkeep,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -9,6 +9,7 @@ mod ingest;
 mod lake;
 mod notify;
 mod repl;
+mod report;
 mod rule;
 mod run;
 mod sample;
@@ -46,6 +47,7 @@ pub(crate) async fn run(args: Args, settings: Settings) -> Result<ExitCode, Fail
         Command::Alert(alert) => alert::run(alert, &settings, format).await,
         Command::Notify(notify) => notify::run(notify, &settings, format).await,
         Command::Accounts(accounts) => accounts::run(accounts, &settings, format).await,
+        Command::Report(report) => report::run(report, &settings, format).await,
         Command::Lake(lake) => lake::run(lake, &settings, format).await,
         Command::Config(_) | Command::Doctor(_) => Ok(ExitCode::SUCCESS),
     }

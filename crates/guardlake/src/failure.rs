@@ -45,6 +45,16 @@ impl Failure {
         self.text.lines()
     }
 
+    /// Whether it may be over by itself, unlike what people wrote.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.code == 4
+    }
+
+    /// The line.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Prints the line and gives the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         // What points at a word of a query says `error` itself.

@@ -1,6 +1,6 @@
 //! Whether this process is well: does every role still turn, and can it do its work? Roles say so as they go; the listener asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ struct State {
     /// Address of the lake, once it is open.
     lake: Option<String>,
     roles: BTreeMap<String, Beat>,
+    /// Roles that have turned before they were begun again.
+    worked: BTreeSet<String>,
     done: BTreeMap<Done, Instant>,
     /// Of the consumer, whose loop is in another room.
     progress: Option<Arc<Progress>>,
@@ -45,12 +47,20 @@ struct Beat {
     ready: bool,
 }
 
-fn name(role: Role) -> String {
-    let value = role.to_possible_value();
-    value.map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
 impl Health {
+    /// What a role is called on the command line.
+    pub(crate) fn name(role: Role) -> String {
+        let value = role.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Whether the loop of a role has ever turned.
+    pub(crate) fn has_worked(&self, role: Role) -> bool {
+        let state = self.state();
+        let name = Health::name(role);
+        state.worked.contains(&name) || state.beats().get(&name).is_some_and(|beat| beat.ready)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,12 +77,17 @@ impl Health {
             patience,
             ready: false,
         };
-        self.state().roles.insert(name(role), beat);
+        let worked = self.has_worked(role);
+        let mut state = self.state();
+        if worked {
+            state.worked.insert(Health::name(role));
+        }
+        state.roles.insert(Health::name(role), beat);
     }
 
     /// The loop of a role turns.
     pub(crate) fn beat(&self, role: Role) {
-        if let Some(beat) = self.state().roles.get_mut(&name(role)) {
+        if let Some(beat) = self.state().roles.get_mut(&Health::name(role)) {
             beat.last = Instant::now();
             beat.ready = true;
         }
@@ -80,7 +95,7 @@ impl Health {
 
     /// A role has ended as it should, and is missed no more.
     pub(crate) fn ended(&self, role: Role) {
-        self.state().roles.remove(&name(role));
+        self.state().roles.remove(&Health::name(role));
     }
 
     /// The role `ingest` beats by the progress of its consumer.

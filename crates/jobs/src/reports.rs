@@ -92,6 +92,8 @@ pub enum MakeError {
 pub struct Made {
     /// The value.
     pub each: Option<Each>,
+    /// Its figures, a line each.
+    pub summary: Vec<String>,
     /// In the order of the formats.
     pub documents: Vec<Document>,
 }
@@ -114,7 +116,9 @@ pub async fn make(
         None => vec![None],
         Some(ask) => {
             let answer = answer(session, &ask).await?;
-            let table = answer.table.map_err(|why| wrong(format!("for_each: {why}")))?;
+            let table = answer
+                .table
+                .map_err(|why| wrong(format!("for_each: {why}")))?;
             let eaches = report.each(&table).map_err(wrong)?;
             eaches.into_iter().map(Some).collect()
         }
@@ -136,7 +140,9 @@ pub async fn make(
                 ::reports::render(report, period, &answers, *format, file.frame.as_ref());
             documents.extend(rendered.map_err(|error| wrong(error.to_string()))?);
         }
+        let summary = ::reports::summary(report, period, &answers);
         made.push(Made {
+            summary: summary.map_err(|error| wrong(error.to_string()))?,
             each: answers.each,
             documents,
         });

@@ -2,6 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The folder beside the tables of a lake where bulletins lie.
+pub const BULLETINS: &str = "reports";
+
+/// Where the bulletin of a report and a period lies in it.
+pub fn bulletin_path(report: &str, period: &str) -> String {
+    format!("_bulletins/{report}/{period}.json")
+}
+
 /// What a channel has of a report: a few lines, where the rest lies, and all of it for mail.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bulletin {

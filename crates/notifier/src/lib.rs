@@ -21,7 +21,7 @@ mod severity;
 mod testing;
 
 pub use bell::{Evidence, Notifier, NotifierOptions, Report, rule_notes};
-pub use bulletin::{Bulletin, Image};
+pub use bulletin::{BULLETINS, Bulletin, Image, bulletin_path};
 pub use channel::{Channel, Clock, Failed, Lookup, Receipt, Takes, eventbridge, lookup, ses, sns};
 pub use channels::{Channels, ChannelsError, Outside, tree};
 pub use file::{Setup, SetupError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ask::Answers;
-use crate::page::Page;
+use crate::page::{Block, Number, Page};
 use crate::period::Period;
 use crate::report::{Format, Report};
 
@@ -127,6 +127,24 @@ pub fn render(
             Ok(files.collect())
         }
     }
+}
+
+/// The figures of a report, a line each: `Findings: 1,234 (12 more than the week before)`. Hostile like all text.
+pub fn summary(
+    report: &Report,
+    period: &Period,
+    answers: &Answers,
+) -> Result<Vec<String>, RenderError> {
+    let page = Page::of(report, period, answers)?;
+    let figures = page.blocks.iter().filter_map(|block| match block {
+        Block::Figures { figures, .. } => Some(figures),
+        _ => None,
+    });
+    let line = |number: &Number<'_>| match &number.change {
+        Some(change) => format!("{}: {} ({})", number.label, number.value, change.words),
+        None => format!("{}: {}", number.label, number.value),
+    };
+    Ok(figures.flatten().map(line).collect())
 }
 
 /// `NAME-PERIOD`, or `NAME-PERIOD-VALUE`: letters, digits, `.`, `_` and `-` alone, however hostile the value.

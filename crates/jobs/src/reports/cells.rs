@@ -25,7 +25,12 @@ pub(super) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Table
             .collect::<Result<_, _>>()?;
         let mut cells: Vec<_> = cells.into_iter().map(Vec::into_iter).collect();
         for _ in 0..batch.num_rows() {
-            rows.push(cells.iter_mut().map(|c| c.next().unwrap_or(Cell::Null)).collect());
+            rows.push(
+                cells
+                    .iter_mut()
+                    .map(|c| c.next().unwrap_or(Cell::Null))
+                    .collect(),
+            );
         }
     }
     Ok(Table { columns, rows })
@@ -71,7 +76,11 @@ fn cells_of(kind: Kind, values: &ArrayRef) -> Result<Vec<Cell>, ArrowError> {
             let of = |row| {
                 let texts = values.as_list::<i32>().value(row);
                 let texts = texts.as_string::<i32>().iter();
-                Cell::List(texts.map(|text| text.unwrap_or_default().to_owned()).collect())
+                Cell::List(
+                    texts
+                        .map(|text| text.unwrap_or_default().to_owned())
+                        .collect(),
+                )
             };
             rows.map(|row| known(&values, row, of)).collect()
         }

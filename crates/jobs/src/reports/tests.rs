@@ -34,7 +34,12 @@ async fn what_comes_ready_is_made_from_an_empty_lake_twice_the_same() {
     let session = empty().await;
     let files = load(&library);
     let names: Vec<&str> = files.iter().map(|file| file.source.name.as_str()).collect();
-    let known = ["account_sheet", "daily_digest", "executive_month", "weekly_overview"];
+    let known = [
+        "account_sheet",
+        "daily_digest",
+        "executive_month",
+        "weekly_overview",
+    ];
     assert_eq!(names, known);
     for file in &files {
         let report = file.report.as_ref().unwrap_or_else(|e| panic!("{e}"));
@@ -48,7 +53,11 @@ async fn what_comes_ready_is_made_from_an_empty_lake_twice_the_same() {
         // No question of theirs fails, whatever there is.
         for document in made.iter().flat_map(|made| &made.documents) {
             let text = String::from_utf8_lossy(&document.bytes);
-            assert!(!text.contains("cannot be answered"), "{}: {text}", document.name);
+            assert!(
+                !text.contains("cannot be answered"),
+                "{}: {text}",
+                document.name
+            );
         }
     }
 }
@@ -78,11 +87,18 @@ async fn questions_of_ones_own_and_those_that_fail() {
     let made = make(&session, &mine, &period(&mine), &given, &[Format::Json]).await;
     let made = made.expect("a report with a failed question is one");
     let text = String::from_utf8_lossy(&made[0].documents[0].bytes).into_owned();
-    for expected in ["there is no question `nobody_wrote_this`", "2026-11-16T00:00:00Z", "\"x\""] {
+    for expected in [
+        "there is no question `nobody_wrote_this`",
+        "2026-11-16T00:00:00Z",
+        "\"x\"",
+    ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 
     let broken = file("title: Broken\nperiod: century\n");
     let error = make(&session, &broken, &period(&mine), &given, &[Format::Json]).await;
-    assert!(matches!(&error, Err(MakeError::Report { message, .. }) if message.contains("century")), "{error:?}");
+    assert!(
+        matches!(&error, Err(MakeError::Report { message, .. }) if message.contains("century")),
+        "{error:?}"
+    );
 }
