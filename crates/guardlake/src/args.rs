@@ -2,6 +2,7 @@
 
 mod config;
 mod report;
+mod ask;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub(crate) use config::{CheckedRole, Config, Doctor};
 pub(crate) use report::{Report, RunReport};
+pub(crate) use ask::{Bounds, Investigate, Sql, Trend};
 
 /// A lake, a clock and a doorbell for Amazon GuardDuty.
 #[derive(Debug, Parser)]
@@ -58,10 +60,12 @@ pub(crate) enum Command {
     Ingest(Ingest),
     /// Make findings that look real, for trying things out
     Sample(Sample),
-    /// Ask in SQL: one query, a file, or a prompt
+    /// Ask in SQL: a query, a file of queries, or a prompt
     Sql(Sql),
     /// List the built-in questions, or ask one
     Trend(Trend),
+    /// List the questions about one address, instance, principal or account, or ask one
+    Investigate(Investigate),
     /// Work with alert rules
     #[command(subcommand)]
     Rule(Rule),
@@ -183,33 +187,6 @@ pub(crate) enum Shape {
     Export,
     /// Output of `aws guardduty get-findings`, up to 50 findings a line.
     GetFindings,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Sql {
-    /// The query; without one and without -f a prompt opens
-    pub(crate) query: Option<String>,
-    /// File with the query
-    #[arg(short, long, value_name = "FILE", conflicts_with = "query")]
-    pub(crate) file: Option<PathBuf>,
-    /// Value of a $parameter
-    #[arg(short, long = "param", value_name = "NAME=VALUE")]
-    pub(crate) params: Vec<String>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Trend {
-    /// Which; without a name they are listed
-    pub(crate) name: Option<String>,
-    /// Start of the period, included (2026-11-01, "end - 7d")
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// End of the period, not included
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
-    /// Value of another $parameter
-    #[arg(short, long = "param", value_name = "NAME=VALUE")]
-    pub(crate) params: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

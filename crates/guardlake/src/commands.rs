@@ -3,11 +3,14 @@
 mod accounts;
 mod alert;
 mod config;
+mod answer;
 mod demo;
 mod doctor;
 mod ingest;
+mod investigate;
 mod lake;
 mod notify;
+mod questions;
 mod repl;
 mod report;
 mod rule;
@@ -43,6 +46,7 @@ pub(crate) async fn run(args: Args, settings: Settings) -> Result<ExitCode, Fail
         Command::Sample(sample) => sample::run(&sample),
         Command::Sql(sql) => sql::run(sql, &settings, format).await,
         Command::Trend(trend) => trend::run(trend, &settings, format).await,
+        Command::Investigate(about) => investigate::run(about, &settings, format).await,
         Command::Rule(rule) => rule::run(rule, &settings, args.format).await,
         Command::Alert(alert) => alert::run(alert, &settings, format).await,
         Command::Notify(notify) => notify::run(notify, &settings, format).await,
@@ -121,10 +125,14 @@ fn with_source(error: &dyn std::error::Error) -> String {
         .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
-/// A look at the lake with the library's views.
-async fn session(settings: &Settings, library: &Library) -> Result<Session, Failure> {
+/// A look at the lake with the library's views, within limits.
+async fn session(
+    settings: &Settings,
+    library: &Library,
+    limits: &Limits,
+) -> Result<Session, Failure> {
     let lake = wire_up::lake(settings).await?;
-    Ok(Session::open(&lake, library, &Limits::default()).await?)
+    Ok(Session::open(&lake, library, limits).await?)
 }
 
 /// `NAME=VALUE` arguments as parameters.

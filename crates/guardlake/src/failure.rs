@@ -24,6 +24,19 @@ impl Failure {
         }
     }
 
+    /// A question without an answer: exit code 2, or 4 where only the store did not answer. `name` is what `text` is called.
+    pub(crate) fn asked(error: &jobs::QueryError, name: &str, text: &str) -> Failure {
+        let code = if error.kind == jobs::Remedy::Retry {
+            4
+        } else {
+            2
+        };
+        Failure {
+            text: error.render(name, text).trim_end().to_owned(),
+            code,
+        }
+    }
+
     /// Exit code 3: arguments or configuration are wrong.
     pub(crate) fn usage(text: impl Into<String>) -> Failure {
         Failure {

@@ -1,6 +1,9 @@
 //! Results on standard output: tables for people, JSON and CSV for programs. Finding text is hostile: what people see has
 //! no control codes, and no cell that a spreadsheet would run.
 
+mod file;
+mod sink;
+
 use std::io::{self, IsTerminal, Write};
 
 use alerts::clean;
@@ -9,15 +12,20 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{ContentArrangement, Table, presets};
 
+pub(crate) use file::{AnswerFile, FileFormat, refuse_existing};
+pub(crate) use sink::Sink;
+
 use crate::args::Format;
 use crate::failure::Failure;
 
 /// Characters of a cell that people see.
 const CELL: usize = 120;
+/// Characters of a cell that has lines of its own.
+const LONG_CELL: usize = 4_000;
 /// Characters of a line of a table that does not go to a terminal.
 const WIDTH: u16 = 160;
-/// Rows that people see of one answer on a terminal.
-const ROWS: usize = 1_000;
+/// Rows that people see of one answer.
+pub(crate) const ROWS: usize = 1_000;
 
 /// The format asked for, or the one that fits where the output goes.
 pub(crate) fn format_or_default(asked: Option<Format>) -> Format {
@@ -36,14 +44,21 @@ pub(crate) fn rows(
     batches: &[RecordBatch],
     format: Format,
 ) -> Result<(), Failure> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match write_rows(&mut out, schema, batches, format)
-        .and_then(|()| out.flush().map_err(Into::into))
-    {
-        // `| head` has seen enough.
-        Err(error) if error.to_string().contains("Broken pipe") => Ok(()),
+    let out = io::BufWriter::new(io::stdout().lock());
+    seen(write_rows(out, schema, batches, format))
+}
+
+/// What became of writing to standard output: `| head` has seen enough, and that is no failure.
+pub(crate) fn seen(written: Written) -> Result<(), Failure> {
+    match written {
+        Err(error) if is_closed(error.as_ref()) => Ok(()),
         other => other.map_err(|e| Failure::io(format!("cannot write the answer: {e}"))),
     }
+}
+
+/// Whether nobody reads any more.
+pub(crate) fn is_closed(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.to_string().contains("Broken pipe")
 }
 
 /// Prints text as it is.
@@ -135,70 +150,74 @@ fn cell(value: &serde_json::Value) -> String {
     }
 }
 
-type Written = Result<(), Box<dyn std::error::Error>>;
+/// What Arrow, Parquet and files say went wrong.
+pub(crate) type Written<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn write_rows(
-    out: &mut impl Write,
+    out: impl Write,
     schema: &SchemaRef,
     batches: &[RecordBatch],
     format: Format,
 ) -> Written {
-    match format {
-        Format::Json => {
-            let mut writer = arrow::json::ArrayWriter::new(&mut *out);
-            writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
-            writer.finish()?;
-            writeln!(out)?;
-        }
-        Format::Ndjson => {
-            let mut writer = arrow::json::LineDelimitedWriter::new(&mut *out);
-            writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
-            writer.finish()?;
-        }
-        Format::Csv => {
-            let names: Vec<_> = schema
-                .fields()
-                .iter()
-                .map(|field| csv_cell(field.name()))
-                .collect();
-            writeln!(out, "{}", names.join(","))?;
-            for_each_row(batches, |cells, text| {
-                let cells = cells.iter().zip(text).map(|(cell, text)| {
-                    csv_cell(&if *text {
-                        guard(cell.clone())
-                    } else {
-                        cell.clone()
-                    })
-                });
-                writeln!(out, "{}", cells.collect::<Vec<_>>().join(","))?;
-                Ok(())
-            })?;
-        }
-        Format::Table | Format::Markdown => {
-            let total: usize = batches.iter().map(RecordBatch::num_rows).sum();
-            let mut table = new_table(
-                schema.fields().iter().map(|field| field.name().as_str()),
-                format,
-            );
-            let mut shown = 0;
-            for_each_row(batches, |cells, _| {
-                if shown < ROWS {
-                    table.add_row(cells.iter().map(|cell| clean(cell, CELL).into_owned()));
-                    shown += 1;
-                }
-                Ok(())
-            })?;
-            writeln!(out, "{table}")?;
-            if total > shown {
-                writeln!(
-                    out,
-                    "... {} more rows; ask with LIMIT, or use --format ndjson",
-                    total - shown
-                )?;
-            }
-        }
-    }
+    let mut sink = Sink::new(out, schema, format)?;
+    batches.iter().try_for_each(|batch| sink.write(batch))?;
+    sink.finish()?;
     Ok(())
+}
+
+/// Rows as people read them, without control codes.
+fn table(schema: &SchemaRef, batches: &[RecordBatch], format: Format) -> Written<Table> {
+    let mut table = new_table(
+        schema.fields().iter().map(|field| field.name().as_str()),
+        format,
+    );
+    for batch in batches {
+        for_each_row(batch, |cells, _| {
+            table.add_row(cells.iter().map(|cell| clean(cell, CELL).into_owned()));
+            Ok(())
+        })?;
+    }
+    Ok(table)
+}
+
+/// Each row on lines of its own, `column | value`, as `\x` shows them.
+pub(crate) fn expanded(schema: &SchemaRef, batches: &[RecordBatch]) -> Written<String> {
+    let names: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| clean(field.name(), CELL).into_owned())
+        .collect();
+    let width = names
+        .iter()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let (mut text, mut number) = (String::new(), 0);
+    for batch in batches {
+        for_each_row(batch, |cells, _| {
+            number += 1;
+            text.push_str(&format!("-[ {number} ]{}\n", "-".repeat(width.max(8))));
+            for (name, cell) in names.iter().zip(cells) {
+                text.push_str(&format!("{name:width$} | {}\n", clean(cell, LONG_CELL)));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(text)
+}
+
+fn csv_rows(out: &mut impl Write, batch: &RecordBatch) -> Written {
+    for_each_row(batch, |cells, text| {
+        let cells = cells.iter().zip(text).map(|(cell, text)| {
+            csv_cell(&if *text {
+                guard(cell.clone())
+            } else {
+                cell.clone()
+            })
+        });
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join(","))?;
+        Ok(())
+    })
 }
 
 /// A table without rows. The borders are plain characters in Markdown.
@@ -219,31 +238,29 @@ pub(crate) fn new_table<'a>(names: impl Iterator<Item = &'a str>, format: Format
 }
 
 fn for_each_row(
-    batches: &[RecordBatch],
+    batch: &RecordBatch,
     mut row: impl FnMut(&[String], &[bool]) -> Written,
 ) -> Written {
     let options = FormatOptions::default()
         .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.fZ"))
         .with_timestamp_format(Some("%Y-%m-%dT%H:%M:%S%.f"));
-    for batch in batches {
-        let columns = batch
-            .columns()
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column, &options));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let text: Vec<bool> = batch
+        .columns()
+        .iter()
+        .map(|column| {
+            !column.data_type().is_numeric() && !matches!(column.data_type(), DataType::Boolean)
+        })
+        .collect();
+    for index in 0..batch.num_rows() {
+        let cells = columns
             .iter()
-            .map(|column| ArrayFormatter::try_new(column, &options));
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let text: Vec<bool> = batch
-            .columns()
-            .iter()
-            .map(|column| {
-                !column.data_type().is_numeric() && !matches!(column.data_type(), DataType::Boolean)
-            })
-            .collect();
-        for index in 0..batch.num_rows() {
-            let cells = columns
-                .iter()
-                .map(|column| column.value(index).try_to_string());
-            row(&cells.collect::<Result<Vec<_>, _>>()?, &text)?;
-        }
+            .map(|column| column.value(index).try_to_string());
+        row(&cells.collect::<Result<Vec<_>, _>>()?, &text)?;
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! `guardlake sql`: one query from the command line, a file or a pipe; else the prompt.
+//! `guardlake sql`: queries from the command line, a file or a pipe; else the prompt.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
-use jobs::{Given, Session};
+use jobs::{Answer, Given, QueryError, Session, closest, statements};
 
-use super::{given, library, repl, session};
+use super::{answer, given, library, repl, session};
 use crate::args::{Format, Sql};
 use crate::failure::Failure;
-use crate::output;
 use crate::settings::Settings;
 
 pub(crate) async fn run(
@@ -17,6 +17,8 @@ pub(crate) async fn run(
     format: Format,
 ) -> Result<ExitCode, Failure> {
     let given = given(&args.params)?;
+    let limits = answer::limits(&args.bounds)?;
+    answer::check(&args.bounds)?;
     let (name, text) = match (args.query, args.file) {
         (Some(query), _) => ("query".to_owned(), query),
         (None, Some(path)) => {
@@ -25,8 +27,13 @@ pub(crate) async fn run(
             (path.display().to_string(), text)
         }
         (None, None) if std::io::stdin().is_terminal() => {
-            let session = session(settings, &library(settings, None)?).await?;
-            return repl::run(&session, &given, format).await;
+            if args.bounds.output.is_some() {
+                return Err(Failure::usage(
+                    "--output needs a query or -f FILE; at the prompt, \\o FILE",
+                ));
+            }
+            let session = session(settings, &library(settings, None)?, &limits).await?;
+            return repl::run(&session, &given, &args.bounds, format).await;
         }
         (None, None) => {
             let mut text = String::new();
@@ -34,22 +41,64 @@ pub(crate) async fn run(
             ("stdin".to_owned(), text)
         }
     };
-    let session = session(settings, &library(settings, None)?).await?;
-    print(&session, &name, &text, &given, format).await?;
+    let statements = statements(&text);
+    if statements.len() > 1 && args.bounds.output.is_some() {
+        return Err(Failure::usage(format!(
+            "--output takes the answer of one query, and {name} has {}",
+            statements.len()
+        )));
+    }
+    let session = session(settings, &library(settings, None)?, &limits).await?;
+    let wrong = |error: QueryError| Failure::asked(&error, &name, &text);
+    if statements.is_empty() {
+        session.sql(&text, &given).await.map_err(wrong)?;
+    }
+    known(&session, &statements, &given).map_err(wrong)?;
+    for statement in &statements {
+        let asked = ask(&session, statement, &given).await.map_err(wrong)?;
+        answer::tell(asked, &args.bounds, format, wrong).await?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks and prints. A mistake names the query's file, line and word.
-pub(crate) async fn print(
+/// Asks one statement with those of the values that it names.
+pub(crate) async fn ask(
     session: &Session,
-    name: &str,
-    text: &str,
+    statement: &str,
     given: &Given,
-    format: Format,
-) -> Result<(), Failure> {
-    let wrong = |error: jobs::QueryError| Failure::query(error.render(name, text));
-    let answer = session.sql(text, given).await.map_err(wrong)?;
-    let schema = answer.schema();
-    let batches = answer.collect().await.map_err(wrong)?;
-    output::rows(&schema, &batches, format)
+) -> Result<Answer, QueryError> {
+    let named = session.named(statement)?;
+    let given = given.iter().filter(|(name, _)| named.contains(*name));
+    let given = given
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    session.sql(statement, &given).await
+}
+
+/// A value that no statement names is a slip. What a statement that cannot be read might name is not known: its own mistake comes first.
+fn known(session: &Session, statements: &[String], given: &Given) -> Result<(), QueryError> {
+    let mut named = BTreeSet::new();
+    for statement in statements {
+        match session.named(statement) {
+            Ok(names) => named.extend(names),
+            Err(_) => return Ok(()),
+        }
+    }
+    let Some(unknown) = given.keys().find(|name| !named.contains(*name)) else {
+        return Ok(());
+    };
+    let help = match closest(unknown, named.iter().map(String::as_str)) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None if named.is_empty() => "it takes none".to_owned(),
+        None => format!(
+            "it takes {}",
+            named.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+    };
+    Err(QueryError {
+        kind: jobs::Remedy::Correct,
+        message: format!("the query has no parameter \"{unknown}\""),
+        place: None,
+        help: Some(help),
+    })
 }

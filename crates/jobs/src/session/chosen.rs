@@ -158,7 +158,7 @@ fn chosen() -> impl Strategy<Value = Chosen> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn to_choose_is_to_leave_rows_out(
@@ -192,6 +192,10 @@ proptest! {
         });
         prop_assert_eq!(got, expected, "{} {:?}", trend, chosen);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     /// What is said of a period cut in two adds up where each row belongs to one hour.
     #[test]
