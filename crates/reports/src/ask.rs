@@ -72,7 +72,9 @@ pub(crate) enum When {
 }
 
 impl Report {
-    /// What must be answered for a period, each once. `given` wins over the report's own parameters, a section's over both.
+    /// What must be answered for a period, each once. `given` are [`Answers::parameters`], so that the value of `for_each` is among
+    /// them; they win over the report's
+    /// own parameters, a section's over both.
     pub fn asks(&self, period: &Period, given: &BTreeMap<String, String>) -> Vec<Ask> {
         Book::of(self, period, given).asks
     }
