@@ -222,7 +222,8 @@ fn open_table(title: &str) -> String {
 fn cell(seen: &Seen, numeric: bool) -> String {
     let text = escape(&seen.text);
     match (seen.label, seen.null, numeric) {
-        (_, true, _) => "<td class=\"none\">–</td>".to_owned(),
+        (_, true, true) => "<td class=\"n none\">–</td>".to_owned(),
+        (_, true, false) => "<td class=\"none\">–</td>".to_owned(),
         (Some(ink), _, _) => {
             let class = if numeric { " class=\"n\"" } else { "" };
             let dot = format!(
