@@ -6,6 +6,9 @@ use crate::period::Period;
 use crate::report::{Report, Section};
 use crate::table::Table;
 
+/// What shapes an answer and does not filter it.
+const MAY_BE_UNUSED: [&str; 5] = ["from", "to", "tz", "samples", "limit"];
+
 /// A question to be answered with parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
@@ -15,8 +18,8 @@ pub struct Ask {
     pub question: String,
     /// All values, by name. `from` and `to` are RFC 3339 in UTC, `tz` an IANA name.
     pub parameters: BTreeMap<String, String>,
-    /// Those of `parameters` that a question need not know: then they are left out. One that knows none of the others is
-    /// asked a mistake.
+    /// Those of `parameters` that a question need not know: then they are left out. One that does not know another is a mistake,
+    /// because without its filter an answer would be wrong, and a sheet of one account would show all of them.
     pub offered: BTreeSet<String>,
 }
 
@@ -72,7 +75,9 @@ pub(crate) enum When {
 }
 
 impl Report {
-    /// What must be answered for a period, each once. `given` wins over the report's own parameters, a section's over both.
+    /// What must be answered for a period, each once. `given` are [`Answers::parameters`], so that the value of `for_each` is among
+    /// them; they win over the report's
+    /// own parameters, a section's over both.
     pub fn asks(&self, period: &Period, given: &BTreeMap<String, String>) -> Vec<Ask> {
         Book::of(self, period, given).asks
     }
@@ -187,7 +192,10 @@ pub(crate) fn fill(
     parameters.insert("from".to_owned(), alerts::rfc3339(period.from()));
     parameters.insert("to".to_owned(), alerts::rfc3339(period.to()));
     parameters.insert("tz".to_owned(), period.zone().name().to_owned());
-    let mut offered: BTreeSet<String> = parameters.keys().cloned().collect();
+    let known = parameters
+        .keys()
+        .filter(|name| MAY_BE_UNUSED.contains(&name.as_str()));
+    let mut offered: BTreeSet<String> = known.cloned().collect();
     for (name, value) in params {
         parameters.insert(name.clone(), value.clone());
         offered.remove(name);

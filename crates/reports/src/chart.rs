@@ -179,7 +179,7 @@ impl Drawing {
                 rows: all,
                 most,
             } => format!(
-                "Heat map of {} rows{}, darkest at {}. In all: {}.",
+                "Heat map of {} rows{}, the strongest at {}. In all: {}.",
                 all.len(),
                 range(places),
                 crate::words::number(*most),

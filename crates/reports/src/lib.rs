@@ -8,7 +8,7 @@
 //! people get.
 //!
 //! The flow: [`due`] says which periods to make; [`Report::asks`] what to ask for one; [`render()`] makes the documents.
-//! All formats are written from one [`page`], which says what is said; the pictures in it are [`chart`]'s.
+//! All formats are written from one `page`, which says what is said; the pictures in it are `chart`'s.
 //!
 //! Footnotes: texts of findings are hostile, as are names of accounts and values of parameters. Time zones are those
 //! of the bundled database.

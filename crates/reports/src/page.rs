@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::ask::{Answer, Answers, Book, fill};
 use crate::chart::{Drawing, Ink, drawing};
-use crate::period::{Period, Unit};
+use crate::period::{Period, Unit, Zone};
 use crate::render::RenderError;
 use crate::report::{Figure, Good, Report, Section, Shown, TableView};
 use crate::table::{Cell, Table};
@@ -278,7 +278,7 @@ impl<'a> Maker<'a, '_> {
             _ => Ok(None),
         };
         let grid = match (&shown.table, &answer) {
-            (Some(view), Ok(table)) => Some(grid(view, table)),
+            (Some(view), Ok(table)) => Some(grid(view, table, self.period.zone())),
             _ => None,
         };
         Asked {
@@ -383,7 +383,7 @@ fn paragraphs(text: &str) -> Vec<Paragraph> {
     paragraphs
 }
 
-fn grid(view: &TableView, table: &Table) -> Grid {
+fn grid(view: &TableView, table: &Table, zone: &Zone) -> Grid {
     let mut missing = Vec::new();
     let columns: Vec<(usize, String)> = if view.columns.is_empty() {
         let all = table.columns.iter().enumerate();
@@ -410,7 +410,7 @@ fn grid(view: &TableView, table: &Table) -> Grid {
         let cells = columns.iter().zip(&days).map(|((at, _), days)| {
             let cell = row.get(*at).unwrap_or(&Cell::Null);
             Seen {
-                text: cell.words(CELL, *days),
+                text: cell.words(CELL, *days, zone),
                 null: *cell == Cell::Null,
                 label: label(&table.columns[*at].name, cell),
             }

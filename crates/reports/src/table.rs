@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::period::Zone;
 use crate::words;
 
 /// What a column holds. A cell may be null in any column.
@@ -93,8 +94,8 @@ impl Cell {
     }
 
     /// As a person reads it, in at most `max` characters and without control codes: `12,345`, `2026-11-16 07:00`, `–` for
-    /// null. Times are in UTC; those of a column that holds `days` lose the clock.
-    pub fn words(&self, max: usize, days: bool) -> String {
+    /// null. Times are on the clock of `zone`; those of a column that holds `days` are days.
+    pub(crate) fn words(&self, max: usize, days: bool, zone: &Zone) -> String {
         match self {
             Cell::Null => "–".to_owned(),
             Cell::Text(text) => alerts::clean(text, max).into_owned(),
@@ -102,7 +103,7 @@ impl Cell {
             Cell::Number(value) => words::number(*value),
             Cell::Boolean(value) => (if *value { "yes" } else { "no" }).to_owned(),
             Cell::Time(micros) if days => words::day(*micros),
-            Cell::Time(micros) => words::minute(*micros),
+            Cell::Time(micros) => words::minute(*micros, zone),
             Cell::List(texts) => alerts::clean(&texts.join(", "), max).into_owned(),
         }
     }

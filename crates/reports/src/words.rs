@@ -1,7 +1,9 @@
-//! Numbers and times as people read them. Times are in UTC.
+//! Numbers and times as people read them. Days are those of UTC, which is how a day without a clock is written.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use crate::period::Zone;
 
 /// `-1,234,567`.
 pub(crate) fn whole(value: i64) -> String {
@@ -62,9 +64,15 @@ pub(crate) fn day(micros: i64) -> String {
     format("%Y-%m-%d", micros)
 }
 
-/// `2026-11-16 07:00`.
-pub(crate) fn minute(micros: i64) -> String {
-    format("%Y-%m-%d %H:%M", micros)
+/// `2026-11-16 07:00`, on the clock of a zone.
+pub(crate) fn minute(micros: i64, zone: &Zone) -> String {
+    match Timestamp::from_microsecond(micros) {
+        Ok(time) => {
+            let time = time.to_zoned(zone.rules().clone());
+            time.strftime("%Y-%m-%d %H:%M").to_string()
+        }
+        Err(_) => "–".to_owned(),
+    }
 }
 
 /// `16 Nov`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Drawing, Ink, Layer, Row};
-use crate::period::Period;
+use crate::period::{Period, Zone};
 use crate::report::{Chart, ChartKind};
 use crate::table::{Cell, Table};
 use crate::words;
@@ -52,11 +52,11 @@ pub(crate) fn drawing(
     }
     if chart.kind == ChartKind::Bar {
         return Ok(Some(Drawing::Bars {
-            rows: bars(table, x, value, series, chart.top),
+            rows: bars(table, x, value, series, chart.top, period.zone()),
         }));
     }
     let places = Places::of(table, x, period);
-    let mut rows = rows(table, &places, x, split, value, &chart.y);
+    let mut rows = rows(table, &places, x, split, value, &chart.y, period.zone());
     if by_row {
         keep(&mut rows, chart.top, false);
         let places = places.names;
@@ -99,7 +99,11 @@ struct Places {
 
 impl Places {
     fn of(table: &Table, x: usize, period: &Period) -> Places {
-        let keys: Vec<String> = table.rows.iter().map(|row| key(row.get(x))).collect();
+        let keys: Vec<String> = table
+            .rows
+            .iter()
+            .map(|row| key(row.get(x), period.zone()))
+            .collect();
         let days = period.days();
         let named: Vec<(String, String)> = (days.iter())
             .map(|day| (words::day(*day), words::short_day(*day)))
@@ -141,11 +145,11 @@ impl Places {
 }
 
 /// What tells one place from another, as people read it.
-fn key(cell: Option<&Cell>) -> String {
+fn key(cell: Option<&Cell>, zone: &Zone) -> String {
     match cell {
         Some(Cell::Time(micros)) if micros.rem_euclid(86_400_000_000) == 0 => words::day(*micros),
         Some(Cell::Integer(number)) => number.to_string(),
-        Some(cell) => cell.words(NAME, false),
+        Some(cell) => cell.words(NAME, false, zone),
         None => "–".to_owned(),
     }
 }
@@ -156,8 +160,8 @@ fn name_column(table: &Table, column: usize) -> Option<usize> {
     table.column(&format!("{name}_name"))
 }
 
-fn name_of(table: &Table, row: usize, column: usize, names: Option<usize>) -> String {
-    let own = table.cell(row, column).words(NAME, false);
+fn name_of(table: &Table, row: usize, column: usize, names: Option<usize>, zone: &Zone) -> String {
+    let own = table.cell(row, column).words(NAME, false, zone);
     match names.map(|names| table.cell(row, names)) {
         Some(Cell::Text(name)) if !name.is_empty() => alerts::clean(name, NAME).into_owned(),
         _ => own,
@@ -172,21 +176,24 @@ fn rows(
     split: Option<usize>,
     value: usize,
     whole: &str,
+    zone: &Zone,
 ) -> Vec<Row> {
     let names = split.and_then(|split| name_column(table, split));
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
     let mut rows: Vec<Row> = Vec::new();
     for (nth, cells) in table.rows.iter().enumerate() {
-        let Some(place) = places.at.get(&key(cells.get(x))).copied() else {
+        let Some(place) = places.at.get(&key(cells.get(x), zone)).copied() else {
             continue;
         };
         let Some(number) = cells.get(value).and_then(Cell::number) else {
             continue;
         };
-        let id = split.map(|split| key(cells.get(split))).unwrap_or_default();
+        let id = split
+            .map(|split| key(cells.get(split), zone))
+            .unwrap_or_default();
         let row = *at.entry(id).or_insert_with(|| {
             let name = match split {
-                Some(split) => name_of(table, nth, split, names),
+                Some(split) => name_of(table, nth, split, names, zone),
                 None => words::heading(whole),
             };
             rows.push(Row {
@@ -198,8 +205,15 @@ fn rows(
         });
         rows[row].values[place] += number.max(0.0);
     }
-    let labels = split.is_some() && rows.iter().all(|row| Ink::of_label(&row.name).is_some());
+    let labelled = |row: &Row| Ink::of_label(&row.name).is_some();
+    let labels = split.is_some()
+        && rows.iter().any(labelled)
+        && rows.iter().all(|row| labelled(row) || row.name == "–");
     if labels {
+        for row in rows.iter_mut().filter(|row| !labelled(row)) {
+            row.name = "None".to_owned();
+            row.ink = Ink::Other;
+        }
         rows.sort_by_key(|row| rank(row.ink));
     } else {
         rows.sort_by(|a, b| {
@@ -249,7 +263,14 @@ fn keep(rows: &mut Vec<Row>, top: usize, hues: bool) {
     }
 }
 
-fn bars(table: &Table, x: usize, value: usize, series: Option<usize>, top: usize) -> Vec<Row> {
+fn bars(
+    table: &Table,
+    x: usize,
+    value: usize,
+    series: Option<usize>,
+    top: usize,
+    zone: &Zone,
+) -> Vec<Row> {
     let names = name_column(table, x);
     let mut rows: Vec<Row> = Vec::new();
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
@@ -257,12 +278,12 @@ fn bars(table: &Table, x: usize, value: usize, series: Option<usize>, top: usize
         let Some(number) = cells.get(value).and_then(Cell::number) else {
             continue;
         };
-        let name = name_of(table, nth, x, names);
+        let name = name_of(table, nth, x, names, zone);
         let label = series.and_then(|series| match table.cell(nth, series) {
             Cell::Text(word) => Ink::of_label(word),
             number => number.number().map(Ink::of_severity),
         });
-        let row = *at.entry(key(cells.get(x))).or_insert_with(|| {
+        let row = *at.entry(key(cells.get(x), zone)).or_insert_with(|| {
             rows.push(Row {
                 ink: label.or(Ink::of_label(&name)).unwrap_or(Ink::Hue(0)),
                 name,

@@ -222,7 +222,8 @@ fn open_table(title: &str) -> String {
 fn cell(seen: &Seen, numeric: bool) -> String {
     let text = escape(&seen.text);
     match (seen.label, seen.null, numeric) {
-        (_, true, _) => "<td class=\"none\">–</td>".to_owned(),
+        (_, true, true) => "<td class=\"n none\">–</td>".to_owned(),
+        (_, true, false) => "<td class=\"none\">–</td>".to_owned(),
         (Some(ink), _, _) => {
             let class = if numeric { " class=\"n\"" } else { "" };
             let dot = format!(
@@ -279,4 +280,59 @@ fn details(query: &Query<'_>) -> String {
         escape(&query.question),
         escape(&query.text())
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOOK, STYLE};
+
+    /// The value of a variable in the `nth` block that sets it: 0 is the light theme, 1 the dark one.
+    fn colour(name: &str, nth: usize) -> f64 {
+        let start = format!("--{name}:#");
+        let look = format!("{LOOK}{STYLE}");
+        let found = look.match_indices(&start).nth(nth).expect(name).0 + start.len();
+        let digits: String = look[found..]
+            .chars()
+            .take_while(char::is_ascii_hexdigit)
+            .collect();
+        let wide: String = match digits.len() {
+            3 => digits.chars().flat_map(|c| [c, c]).collect(),
+            _ => digits,
+        };
+        let part = |at: usize| {
+            let part = f64::from(u8::from_str_radix(&wide[at..at + 2], 16).unwrap()) / 255.0;
+            match part <= 0.040_45 {
+                true => part / 12.92,
+                false => ((part + 0.055) / 1.055).powf(2.4),
+            }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    }
+
+    /// WCAG 2.2, contrast ratio.
+    fn contrast(one: &str, other: &str, nth: usize) -> f64 {
+        let (one, other) = (colour(one, nth), colour(other, nth));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    #[test]
+    fn words_can_be_read_in_both_themes() {
+        for nth in 0..2 {
+            for word in ["ink", "quiet", "accent", "good", "bad"] {
+                for ground in ["paper", "page"] {
+                    let ratio = contrast(word, ground, nth);
+                    assert!(ratio >= 4.5, "{word} on {ground}, theme {nth}: {ratio:.2}");
+                }
+            }
+        }
+    }
+
+    /// Whoever cannot tell hues apart still sees which is worse.
+    #[test]
+    fn the_two_worst_are_furthest_from_the_paper() {
+        for nth in 0..2 {
+            let ratios = ["kc", "kh", "km"].map(|ink| contrast(ink, "paper", nth));
+            assert!(ratios.is_sorted_by(|a, b| a > b), "theme {nth}: {ratios:?}");
+        }
+    }
 }

@@ -150,7 +150,8 @@ fn html(page: &Page<'_>, pictures: &[Option<Attachment>], limit: Limit) -> Strin
     }
     let _ = write!(
         out,
-        "<tr><td style=\"padding:14px 24px 22px;{QUIET}\">Addresses are written so that nothing becomes a link. The queries behind the numbers are in the full report.</td></tr>\n</table>\n</td></tr></table>\n</body></html>\n"
+        "<tr><td style=\"padding:14px 24px 22px;{QUIET}\">Times are those of {}. Addresses are written so that nothing becomes a link. Other formats of this report hold all rows, and the queries behind the numbers.</td></tr>\n</table>\n</td></tr></table>\n</body></html>\n",
+        say(&page.zone, 60)
     );
     out
 }
@@ -369,6 +370,7 @@ fn plain(page: &Page<'_>, limit: Limit) -> String {
             }
         }
     }
+    let _ = writeln!(out, "\nTimes are those of {}.", tame(&page.zone, 60));
     if limit.sections < page.blocks.len() {
         let _ = writeln!(
             out,

@@ -93,6 +93,7 @@ pub(super) fn page(page: &Page<'_>) -> String {
             }
         }
     }
+    let _ = write!(out, "Times are those of {}.\n\n", say(&page.zone, 60));
     if !queries.is_empty() {
         out.push_str("## Queries\n\nEvery number above is the answer to one of these.\n\n");
         queries.iter().for_each(|query| code(&mut out, query));

@@ -1,6 +1,8 @@
 //! Files of reports: what they may say, and how mistakes are told.
 
-use crate::{CatchUp, ChartKind, Format, Good, Report, Section, Unit};
+use proptest::prelude::*;
+
+use crate::{CatchUp, ChartKind, Format, Good, Period, Report, Schedule, Section, Unit, Zone};
 
 const WHOLE: &str = "\
 title: Weekly overview
@@ -127,5 +129,22 @@ fn what_is_no_yaml() {
     ] {
         let error = Report::parse("r", "r.yaml", text).unwrap_err();
         assert!(!error.mistakes.is_empty() && error.to_string().len() < 2_000);
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_written_is_a_panic(text in "\\PC{0,60}", line in "[0-9*/,LW# a-z@-]{0,20}", keys in prop::collection::vec("(title|period|sections|schedule|for_each|deliver|formats|parameters|text|figures|question|chart|table): ?[\\[\\]{}a-z0-9,:' *-]{0,20}", 0..8)) {
+        let _ = Report::parse("r", "r.yaml", &text);
+        let _ = Report::parse("r", "r.yaml", &keys.join("\n"));
+        let utc = Zone::named("UTC").unwrap();
+        let _ = Schedule::parse(&line, &utc);
+        let _ = Schedule::parse(&text, &utc);
+        let _ = Zone::named(&text);
+        for unit in [Unit::Day, Unit::Week, Unit::Month, Unit::Quarter] {
+            if let Ok(period) = Period::named(unit, &utc, &text) {
+                prop_assert!(period.from() < period.to());
+            }
+        }
     }
 }

@@ -121,6 +121,7 @@ pub(crate) fn answers(report: &Report, say: impl Fn(&str) -> String) -> Answers 
                     vec![day("2026-10-19"), text("Low"), Cell::Integer(40)],
                     vec![day("2026-10-21"), text("Critical"), Cell::Integer(1)],
                     vec![day("2026-10-25"), text("Medium"), Cell::Integer(12)],
+                    vec![day("2026-10-25"), Cell::Null, Cell::Integer(2)],
                 ],
             )),
             "heat" => Ok(table(
