@@ -1,16 +1,16 @@
 //! The command line (DESIGN: results on standard output, everything else on standard error).
 
+mod ask;
 mod config;
 mod report;
-mod ask;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub(crate) use ask::{Bounds, Investigate, Sql, Trend};
 pub(crate) use config::{CheckedRole, Config, Doctor};
 pub(crate) use report::{Report, RunReport};
-pub(crate) use ask::{Bounds, Investigate, Sql, Trend};
 
 /// A lake, a clock and a doorbell for Amazon GuardDuty.
 #[derive(Debug, Parser)]

@@ -2,8 +2,8 @@
 
 mod accounts;
 mod alert;
-mod config;
 mod answer;
+mod config;
 mod demo;
 mod doctor;
 mod ingest;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use jobs::Library;
+use jobs::{Library, Limits};
 use jobs::reports::{ReportFile, load, unknown_questions};
 use lake::{ReportRow, ReportStep, Shelf};
 use reports::{Format as As, Period};
@@ -58,18 +58,17 @@ fn check(library: &Library) -> Result<ExitCode, Failure> {
     let wrong = mistakes(library);
     wrong.iter().for_each(|line| note(line));
     let count = library.reports().count();
-    note(&format!("{count} reports checked, {} mistakes", wrong.len()));
+    note(&format!(
+        "{count} reports checked, {} mistakes",
+        wrong.len()
+    ));
     Ok(match wrong.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(2),
     })
 }
 
-async fn list(
-    settings: &Settings,
-    library: &Library,
-    format: Format,
-) -> Result<ExitCode, Failure> {
+async fn list(settings: &Settings, library: &Library, format: Format) -> Result<ExitCode, Failure> {
     let made = match &settings.lake.uri {
         Some(_) => wire_up::lake(settings).await?.reports().await?.1,
         None => Vec::new(),
@@ -128,7 +127,7 @@ async fn by_hand(
     let formats = formats(&args.formats)?.unwrap_or_else(|| report.formats.clone());
     let periods = periods(&args, report)?;
     let lake = wire_up::lake(settings).await?;
-    let session = session(settings, library).await?;
+    let session = session(settings, library, &Limits::default()).await?;
     let shelf = match (&args.out, args.folder()) {
         (Some(out), None) => Some(Shelf::at(out)?),
         _ => None,
@@ -153,7 +152,10 @@ async fn by_hand(
             (Some(folder), _) => {
                 make::write_to(&folder, &made)?;
                 let location = Some(folder.display().to_string());
-                ReportRow { location, ..made.row }
+                ReportRow {
+                    location,
+                    ..made.row
+                }
             }
             (None, Some(shelf)) => put(shelf, made).await?,
             (None, None) => put(&make::shelf(&lake, settings, report)?, made).await?,

@@ -60,8 +60,9 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     let stop = stop_on_signals()?;
     // Who reads from whom ends after it.
     let (read, evaluated) = (CancellationToken::new(), CancellationToken::new());
+    let notifier = tokio::sync::Mutex::new(notifier);
+    let (service, notifier) = (&service, &notifier);
     let mut roles: Vec<BoxFuture<'_, Result<(), Failure>>> = Vec::new();
-    let (service, notifier) = (&service, &tokio::sync::Mutex::new(notifier));
     if let Some(options) = &options {
         let work = || service.follow(options, &stop).boxed();
         let role = supervise(Role::Ingest, &health, &stop, work);

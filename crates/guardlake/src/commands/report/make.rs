@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jobs::Session;
-use jobs::reports::{MakeError, Made, ReportFile};
+use jobs::reports::{Made, MakeError, ReportFile};
 use lake::{AlertCommit, Lake, ReportRow, ReportStep, Shelf};
 use notifier::{BULLETINS, Bulletin, Image, bulletin_path};
 use reports::{Document, Format, Period, Report};
@@ -89,7 +89,10 @@ fn files(document: Document) -> Vec<(String, Vec<u8>)> {
     if !document.plain.is_empty() {
         files.push((format!("{stem}.txt"), document.plain.into_bytes()));
     }
-    files.extend((document.attachments.into_iter()).map(|picture| (format!("{stem}.{}", picture.name), picture.bytes)));
+    files.extend(
+        (document.attachments.into_iter())
+            .map(|picture| (format!("{stem}.{}", picture.name), picture.bytes)),
+    );
     files
 }
 
@@ -170,7 +173,10 @@ fn bulletin(mut made: Vec<Made>, row: &ReportRow) -> Bulletin {
     if several {
         bulletin.title = format!("{}, {}", row.report, row.period);
         bulletin.summary = vec![format!("{count} reports were made.")];
-        bulletin.plain = format!("{count} reports were made; they lie in {}.\n", bulletin.location);
+        bulletin.plain = format!(
+            "{count} reports were made; they lie in {}.\n",
+            bulletin.location
+        );
         return bulletin;
     }
     bulletin.summary = first.summary;
@@ -189,11 +195,14 @@ fn bulletin(mut made: Vec<Made>, row: &ReportRow) -> Bulletin {
 pub(crate) async fn log(lake: &Lake, row: &ReportRow) -> Result<(), Failure> {
     for _ in 0..ATTEMPTS {
         let (version, _) = lake.reports().await?;
-        if let AlertCommit::Committed { .. } =
-            lake.append_reports(version, std::slice::from_ref(row)).await?
+        if let AlertCommit::Committed { .. } = lake
+            .append_reports(version, std::slice::from_ref(row))
+            .await?
         {
             return Ok(());
         }
     }
-    Err(Failure::io("others write to the log of reports all the time"))
+    Err(Failure::io(
+        "others write to the log of reports all the time",
+    ))
 }

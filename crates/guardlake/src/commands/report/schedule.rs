@@ -16,13 +16,20 @@ const ATTEMPTS: u32 = 20;
 
 /// The periods that a report is owed for at `now` (UTC microseconds), the oldest first. Who asks first for a report makes a row that says
 /// since when the clock is watched.
-pub(crate) async fn due_now(lake: &Lake, report: &Report, now: i64) -> Result<Vec<Period>, Failure> {
+pub(crate) async fn due_now(
+    lake: &Lake,
+    report: &Report,
+    now: i64,
+) -> Result<Vec<Period>, Failure> {
     if report.schedule.is_none() {
         return Ok(Vec::new());
     }
     for _ in 0..ATTEMPTS {
         let (version, rows) = lake.reports().await?;
-        let mine: Vec<&ReportRow> = rows.iter().filter(|row| row.report == report.name).collect();
+        let mine: Vec<&ReportRow> = rows
+            .iter()
+            .filter(|row| row.report == report.name)
+            .collect();
         let watched = mine.iter().filter(|row| row.step == ReportStep::Watched);
         if let Some(since) = watched.map(|row| row.at).min() {
             return Ok(report.due(last_made(&mine, report).as_ref(), now, since));
@@ -42,12 +49,16 @@ pub(crate) async fn due_now(lake: &Lake, report: &Report, now: i64) -> Result<Ve
         };
         lake.append_reports(version, &[row]).await?;
     }
-    Err(Failure::io("others write to the log of reports all the time"))
+    Err(Failure::io(
+        "others write to the log of reports all the time",
+    ))
 }
 
 /// The newest period that the schedule has made: as long as the report's periods are now, so that a report may change from weeks to months.
 fn last_made(mine: &[&ReportRow], report: &Report) -> Option<Period> {
-    let made = mine.iter().filter(|row| row.step == ReportStep::Made && row.by == BY);
+    let made = mine
+        .iter()
+        .filter(|row| row.step == ReportStep::Made && row.by == BY);
     let end = made.filter_map(|row| row.period_to).max()?;
     Period::before(report.unit, &report.zone, end)
 }
@@ -90,11 +101,14 @@ pub(crate) async fn make_once(
                 row.insert(made)
             }
         };
-        if let AlertCommit::Committed { .. } =
-            lake.append_reports(version, std::slice::from_ref(row)).await?
+        if let AlertCommit::Committed { .. } = lake
+            .append_reports(version, std::slice::from_ref(row))
+            .await?
         {
             return Ok(true);
         }
     }
-    Err(Failure::io("others write to the log of reports all the time"))
+    Err(Failure::io(
+        "others write to the log of reports all the time",
+    ))
 }

@@ -90,7 +90,12 @@ impl Files {
 
     async fn again(&self) -> Result<(), Failure> {
         let number = self.now().number + 1;
-        let read = read(&self.settings, self.rules.as_deref(), &self.suppressions, number)?;
+        let read = read(
+            &self.settings,
+            self.rules.as_deref(),
+            &self.suppressions,
+            number,
+        )?;
         check_rules(&read.library).await?;
         if let Some(setup) = notify::setup(&self.settings, None)? {
             let channels = setup.build(&Outside::real(wire_up::system_time));
@@ -98,7 +103,9 @@ impl Files {
         }
         let (rules, reports) = (rules::load(&read.library).len(), read.reports.len());
         self.now.send_replace(Arc::new(read));
-        note(&format!("files were read again: {rules} rules, {reports} reports"));
+        note(&format!(
+            "files were read again: {rules} rules, {reports} reports"
+        ));
         Ok(())
     }
 }
@@ -174,7 +181,10 @@ impl Service {
             known = seen;
             if let Err(failure) = self.files.again().await {
                 metrics::counter!("guardlake_config_reload_failed_total").increment(1);
-                note(&format!("changed files are not used, what held before holds on: {}", failure.text()));
+                note(&format!(
+                    "changed files are not used, what held before holds on: {}",
+                    failure.text()
+                ));
             }
         }
     }

@@ -154,7 +154,10 @@ impl Service {
                         notifier.drain(LAST_SENDS, wire_up::now).await?;
                         notifier = new;
                     }
-                    Err(failure) => note(&format!("channels and routes stay as they were: {}", failure.text())),
+                    Err(failure) => note(&format!(
+                        "channels and routes stay as they were: {}",
+                        failure.text()
+                    )),
                 }
             }
         }
@@ -204,9 +207,14 @@ impl Service {
                     given: &BTreeMap::new(),
                     formats: &read.formats,
                 };
-                let made = report::schedule::make_once(&self.lake, &self.settings, &session, &asked);
+                let made =
+                    report::schedule::make_once(&self.lake, &self.settings, &session, &asked);
                 match made.await {
-                    Ok(true) => note(&format!("report {} of {} is made", read.name, period.name())),
+                    Ok(true) => note(&format!(
+                        "report {} of {} is made",
+                        read.name,
+                        period.name()
+                    )),
                     Ok(false) => {}
                     Err(failure) if failure.may_pass() => return Err(failure),
                     Err(failure) => {
@@ -272,7 +280,10 @@ impl Service {
                 options.older_than = micros(text).map_err(wrong)?;
             }
             let done = self.lake.vacuum(options).await?;
-            deleted = done.iter().map(|table| table.files.len() as u64 + table.log_files).sum();
+            deleted = done
+                .iter()
+                .map(|table| table.files.len() as u64 + table.log_files)
+                .sum();
         }
         let seconds = began.elapsed().as_secs_f64();
         metrics::histogram!("guardlake_upkeep_seconds").record(seconds);
@@ -280,7 +291,13 @@ impl Service {
         metrics::counter!("guardlake_upkeep_expired_rows_total").increment(expired);
         metrics::counter!("guardlake_upkeep_deleted_files_total").increment(deleted);
         if files + expired + deleted > 0 {
-            tracing::info!(files, expired, deleted, seconds, "the lake was looked after");
+            tracing::info!(
+                files,
+                expired,
+                deleted,
+                seconds,
+                "the lake was looked after"
+            );
         }
         Ok(())
     }

@@ -102,13 +102,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_may_pass_is_tried_again_and_what_people_must_mend_is_not() {
         assert_eq!(check(vec![(true, Ok(()))]).await, (Ok(()), 1, 0));
-        let broken = vec![(true, store()), (true, store()), (true, store()), (true, Ok(()))];
+        let broken = vec![
+            (true, store()),
+            (true, store()),
+            (true, store()),
+            (true, Ok(())),
+        ];
         assert_eq!(check(broken).await, (Ok(()), 4, 1 + 2 + 4));
         let panics = vec![(true, Err(Failure::io("panic"))), (true, Ok(()))];
         assert_eq!(check(panics).await, (Ok(()), 2, 1));
         let wrong = vec![(true, store()), (true, Err(Failure::usage("a key")))];
         assert_eq!(check(wrong).await, (Err("a key".to_owned()), 2, 1));
-        assert_eq!(check(vec![(false, store())]).await, (Err("no answer".to_owned()), 1, 0));
+        assert_eq!(
+            check(vec![(false, store())]).await,
+            (Err("no answer".to_owned()), 1, 0)
+        );
         // It has worked before, so it may take its time later.
         let later = vec![(true, store()), (false, store()), (true, Ok(()))];
         assert_eq!(check(later).await, (Ok(()), 3, 3));
