@@ -7,6 +7,8 @@ mod health;
 mod metrics;
 mod output;
 mod settings;
+#[cfg(feature = "otel")]
+mod traces;
 mod wire_up;
 
 use std::process::ExitCode;
@@ -27,7 +29,14 @@ fn main() -> ExitCode {
         Err(_) if args.command.looks_at_settings() => settings::Settings::default(),
         Err(failure) => return failure.tell(),
     };
-    wire_up::log(&settings, args.verbose);
+    #[cfg(feature = "otel")]
+    let traces = traces::Traces::start();
+    wire_up::log(
+        &settings,
+        args.verbose,
+        #[cfg(feature = "otel")]
+        &traces,
+    );
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -38,6 +47,8 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(commands::run(args, settings));
     // Reads of standard input cannot be cancelled; a runtime that waits for them would never end.
     runtime.shutdown_background();
+    #[cfg(feature = "otel")]
+    traces.end();
     match outcome {
         Ok(code) => code,
         Err(failure) => failure.tell(),

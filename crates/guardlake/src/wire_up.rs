@@ -6,7 +6,9 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::config::Intercept;
 use lake::Lake;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::failure::Failure;
 use crate::settings::{LogFormat, Settings};
@@ -33,7 +35,11 @@ pub(crate) fn system_time() -> std::time::SystemTime {
 
 /// Logs go to standard error: text on a terminal, with control characters escaped by the formatter, else JSON. `more` is how often `-v`
 /// was given, which counts where the settings name no level.
-pub(crate) fn log(settings: &Settings, more: u8) {
+pub(crate) fn log(
+    settings: &Settings,
+    more: u8,
+    #[cfg(feature = "otel")] traces: &crate::traces::Traces,
+) {
     let by_flag = match more {
         0 => "warn",
         1 => "info",
@@ -46,14 +52,17 @@ pub(crate) fn log(settings: &Settings, more: u8) {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(true);
-    match is_json {
-        true => lines.json().flatten_event(true).init(),
-        false => lines.init(),
-    }
+    let lines = match is_json {
+        true => lines.json().flatten_event(true).boxed(),
+        false => lines.boxed(),
+    };
+    let registry = tracing_subscriber::registry().with(lines.with_filter(filter));
+    #[cfg(feature = "otel")]
+    let registry = registry.with(traces.layer());
+    registry.init();
 }
 
 /// AWS settings from the environment, profile files and instance metadata, as all AWS tools read them.

@@ -134,6 +134,7 @@ impl Evaluator {
     ///
     /// A gap in a stream opens an alert too, with no rule needed. Time alone resolves alerts for quiet and ends snoozes, so this
     /// is asked also when there is nothing new. When somebody else writes to the log meanwhile, everything is looked at again.
+    #[tracing::instrument(name = "evaluation", skip_all, fields(rules = rules.len()))]
     pub async fn look(
         &mut self,
         session: &Session,

@@ -472,6 +472,7 @@ pub fn rule_notes(rule: &Rule) -> RuleNotes {
     }
 }
 
+#[tracing::instrument(name = "delivery", skip_all, fields(route = notice.route))]
 async fn told(channel: &dyn Channel, notice: &Notice, before: Option<&Receipt>) -> Ended {
     let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
     if notice.items.is_empty() {

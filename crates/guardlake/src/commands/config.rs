@@ -209,6 +209,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_secret_is_shown() {
+        let mut key = settings::keys().remove(0);
+        key.is_secret = true;
+        key.default = "hunter22".into();
+        assert_eq!(row(&key, &Layers::default())["value"], "(not shown)");
+    }
+
+    #[test]
     fn no_password_of_an_address_is_shown() {
         let shown = without_password("s3://key:secret@bucket/a@b");
         assert_eq!(shown, "s3://(not shown)@bucket/a@b");

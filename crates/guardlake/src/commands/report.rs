@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use jobs::{Library, Limits};
 use jobs::reports::{ReportFile, load, unknown_questions};
+use jobs::{Library, Limits};
 use lake::{ReportRow, ReportStep, Shelf};
 use reports::{Format as As, Period};
 use serde_json::json;

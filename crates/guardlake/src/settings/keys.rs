@@ -53,7 +53,7 @@ pub(crate) fn schema() -> Value {
 pub(crate) fn keys() -> Vec<Key> {
     let schema = schema();
     let mut paths = Paths::default();
-    // Nothing is refused: what stands for each value is none.
+    // A type that refuses what stands for a value hides the keys after it; a test finds that.
     let _ = Settings::deserialize(&mut paths);
     let key = |path: String| {
         let of = part(&schema, &path);
@@ -116,7 +116,7 @@ struct Paths {
     found: Vec<String>,
 }
 
-/// Cannot happen; serde wants one.
+/// A type that wants more than nothing.
 #[derive(Debug)]
 struct Never(String);
 
@@ -154,9 +154,44 @@ impl<'de> Deserializer<'de> for &mut Paths {
         })
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        visitor.visit_bool(false)
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        visitor.visit_u64(0)
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        visitor.visit_u32(0)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        visitor.visit_i64(0)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        visitor.visit_f64(0.0)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        visitor.visit_str("")
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        visitor.visit_seq(de::value::SeqDeserializer::<_, Never>::new(
+            std::iter::empty::<u8>(),
+        ))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        let none = std::iter::empty::<(u8, u8)>();
+        visitor.visit_map(de::value::MapDeserializer::<_, Never>::new(none))
+    }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        i8 i16 i32 i128 u8 u16 u128 f32 char str bytes byte_buf option unit unit_struct
+        newtype_struct tuple tuple_struct enum identifier ignored_any
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use alerts::clean;
 use notifier::tree::{self, Place, Tree};
-use serde::de::Error;
 use serde_json::{Map, Value, json};
 
 use super::{Key, Settings, keys};
@@ -68,7 +67,7 @@ pub(crate) fn layers_of(args: &Args, file: Option<&Path>) -> Result<Layers, Fail
         layers.file(&path.display().to_string(), &text);
     }
     layers.environment(std::env::vars_os().filter_map(|(name, value)| {
-        // What is not text is no variable of ours, or the mistake is told below as an empty value would be.
+        // A name that is not text is none of ours.
         Some((
             name.into_string().ok()?,
             value.to_string_lossy().into_owned(),
@@ -262,36 +261,36 @@ fn near(path: &str, known: &[Key]) -> String {
 fn alone(path: &str, value: &Value) -> Result<(), String> {
     let mut all = Value::Object(Map::new());
     put(&mut all, path, value.clone());
-    match deserialize(&all) {
-        Ok(_) => Ok(()),
-        Err(why)
-            if why.starts_with("invalid type")
-                || why.starts_with("unknown variant")
-                || why.starts_with("invalid value") =>
-        {
-            let kind = keys()
-                .into_iter()
-                .find(|key| key.path == path)
-                .map(|key| key.kind);
-            let shown = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            Err(format!(
-                "must be {}, not `{}`",
-                kind.unwrap_or_default(),
-                clean(&shown, 80)
-            ))
+    let Err((at, why)) = deserialize(&all) else {
+        return Ok(());
+    };
+    let inside = at.strip_prefix(path).unwrap_or_default();
+    let key = keys().into_iter().find(|key| key.path == path);
+    let of_type = ["invalid type", "invalid value", "unknown variant"];
+    match key {
+        Some(key) if key.is_secret => Err(must_be(&key, value)),
+        Some(key) if inside.is_empty() && of_type.iter().any(|start| why.starts_with(start)) => {
+            Err(must_be(&key, value))
         }
-        Err(why) => Err(clean(&why, 400).into_owned()),
+        _ if inside.is_empty() => Err(clean(&why, 400).into_owned()),
+        _ => Err(format!("at {}: {}", clean(inside, 80), clean(&why, 400))),
     }
 }
 
-fn deserialize(all: &Value) -> Result<Settings, String> {
+pub(super) fn must_be(key: &Key, value: &Value) -> String {
+    let shown = match value {
+        _ if key.is_secret => return format!("must be {}", key.kind),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    format!("must be {}, not `{}`", key.kind, clean(&shown, 80))
+}
+
+/// The settings, or where something is wrong and what.
+fn deserialize(all: &Value) -> Result<Settings, (String, String)> {
     serde_path_to_error::deserialize(all).map_err(|error| {
-        let inner = error.into_inner();
-        // serde_json adds nothing to what a type of ours says.
-        serde_json::Error::custom(inner).to_string()
+        let at = error.path().to_string();
+        (at, error.into_inner().to_string())
     })
 }
 

@@ -114,6 +114,34 @@ fn example_schema_and_reference_say_what_the_structs_say() {
 }
 
 #[test]
+fn every_setting_of_the_schema_is_known() {
+    fn leaves(schema: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+        match schema["properties"].as_object() {
+            Some(properties) => {
+                for (name, part) in properties {
+                    leaves(part, &format!("{path}.{name}"), found);
+                }
+            }
+            None => found.push(path.trim_start_matches('.').to_owned()),
+        }
+    }
+    let mut expected = Vec::new();
+    leaves(&schema(), "", &mut expected);
+    let mut found: Vec<String> = keys().into_iter().map(|key| key.path).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn no_mistake_repeats_a_secret() {
+    let mut key = keys().remove(0);
+    key.is_secret = true;
+    let wrong = super::layers::must_be(&key, &serde_json::json!(["hunter22"]));
+    assert_eq!(wrong, "must be text");
+}
+
+#[test]
 fn every_setting_has_a_reference_and_an_example_that_is_right() {
     for key in keys() {
         assert!(key.about.ends_with('.'), "{}: {:?}", key.path, key.about);

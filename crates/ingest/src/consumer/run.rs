@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::followed::{Followed, look};
 use super::keeper::Keeper;
@@ -461,7 +462,8 @@ impl<'a> Run<'a> {
         let conflicts = self.writer.conflicts();
         let encoder = &mut self.encoder;
         let batch = blocking(|| encoder.finish())?;
-        let committed = self.writer.commit(batch, &moves).await;
+        let span = tracing::info_span!("commit", shards = moves.len());
+        let committed = self.writer.commit(batch, &moves).instrument(span).await;
         self.progress
             .conflicted(self.writer.conflicts() - conflicts);
         let committed = committed?;
