@@ -216,3 +216,21 @@ fn code(out: &mut String, query: &Query<'_>) {
     let text = query.text();
     let _ = write!(out, "\n{fence}sql\n{text}\n{fence}\n\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::say;
+
+    #[test]
+    fn no_text_parts_a_row_or_calls_anybody() {
+        let check = |text: &str, expected: &str| assert_eq!(say(text, 200), expected);
+        check("a | b\n| c", "a &#124; b\\\\n&#124; c");
+        check(
+            "GH #12 @me :smile: 07:30",
+            "GH &#35;12 \\[at\\]me &#58;smile&#58; 07:30",
+        );
+        check("- a", "\\- a");
+        check("1. a 1.5", "1\\. a 1.5");
+        check("<b>&amp;", "&lt;b&gt;&amp;amp;");
+    }
+}
