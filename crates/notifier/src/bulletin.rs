@@ -1,6 +1,14 @@
 //! A report that was made, on its way to those who get it by a channel.
 
+mod document;
+mod mail;
+mod words;
+
 use serde::{Deserialize, Serialize};
+
+pub(crate) use document::{document, within};
+pub(crate) use mail::{Picture, mail};
+pub(crate) use words::{lines, plain, words};
 
 /// What a channel has of a report: a few lines, where the rest lies, and all of it for mail.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
