@@ -1,5 +1,9 @@
 //! A report that was made, on its way to those who get it by a channel.
 
+mod document;
+mod mail;
+mod words;
+
 use serde::{Deserialize, Serialize};
 
 /// The folder beside the tables of a lake where bulletins lie.
@@ -9,6 +13,9 @@ pub const BULLETINS: &str = "reports";
 pub fn bulletin_path(report: &str, period: &str) -> String {
     format!("_bulletins/{report}/{period}.json")
 }
+pub(crate) use document::{document, within};
+pub(crate) use mail::{Picture, mail};
+pub(crate) use words::{lines, plain, words};
 
 /// What a channel has of a report: a few lines, where the rest lies, and all of it for mail.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

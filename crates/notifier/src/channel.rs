@@ -58,7 +58,7 @@ pub trait Channel: Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// Tells of a report, once: no retries in here.
+    /// Tells of a report, once: no retries in here. What is told under [`Bulletin::key`] twice is the same report.
     async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
         let why = format!(
             "this kind of channel takes no reports, as {}",

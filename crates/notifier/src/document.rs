@@ -55,8 +55,18 @@ pub(crate) fn document(notice: &Notice, item: &Item) -> Value {
 /// The same in at most so many bytes of [`line`]: lists and texts are cut, and then `"truncated": true` says so. Totals such as
 /// `findings_total` stay what they are. Below about 3 KB nothing is promised.
 pub(crate) fn within(most: usize, notice: &Notice, item: &Item) -> Value {
+    smaller(most, document(notice, item), |cut, whole| {
+        // Who is told apart by these must not be told apart by half of them.
+        for name in ["key", "thread"] {
+            cut[name].clone_from(&whole[name]);
+        }
+        cut["alert"]["alert_id"].clone_from(&whole["alert"]["alert_id"]);
+    })
+}
+
+/// An object in at most so many bytes of [`line`], cut where it must be, with what `keep` puts back into it.
+pub(crate) fn smaller(most: usize, whole: Value, keep: impl Fn(&mut Value, &Value)) -> Value {
     let fits = |value: &Value| texts(value) <= most && line(value).len() <= most;
-    let whole = document(notice, item);
     if fits(&whole) {
         return whole;
     }
@@ -64,11 +74,7 @@ pub(crate) fn within(most: usize, notice: &Notice, item: &Item) -> Value {
     for (list, text) in STEPS {
         cut = shortened(&whole, list, text);
         cut["truncated"] = Value::Bool(true);
-        // Who is told apart by these must not be told apart by half of them.
-        for name in ["key", "thread"] {
-            cut[name].clone_from(&whole[name]);
-        }
-        cut["alert"]["alert_id"].clone_from(&whole["alert"]["alert_id"]);
+        keep(&mut cut, &whole);
         if fits(&cut) {
             break;
         }

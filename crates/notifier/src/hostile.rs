@@ -1,6 +1,8 @@
 //! Hostile text against all channels: whatever stands in a finding, an account's name or a person's remark, a receiver gets text and nothing
 //! else, in the size that it takes.
 
+mod reports;
+
 use std::sync::OnceLock;
 
 use alerts::{Event, Notice, State};

@@ -1,5 +1,6 @@
 //! Notices as they come, and worse; a fake receiver over real HTTP; golden messages.
 
+mod bulletins;
 mod receiver;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use alerts::{
 };
 use secrecy::SecretString;
 
+pub(crate) use bulletins::{huge_report, linked_report, report, report_with};
 pub(crate) use receiver::{Answer, Receiver, Seen, endless, resetting};
 
 use crate::channel::Channel;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use alerts::{Alert, Event, Item, Label, Notice, RuleNotes, State, instant};
 use aws_sdk_sns::config::{BehaviorVersion, Credentials, Region};
-use notifier::{Channel, Channels, Outside, eventbridge, ses, sns};
+use notifier::{Bulletin, Channel, Channels, Image, Outside, eventbridge, ses, sns};
 use serde_json::{Value, json};
 
 /// An AWS in another process, ended with the test.
@@ -169,6 +169,93 @@ fn notice() -> Notice {
             top: Vec::new(),
         }],
     }
+}
+
+fn report() -> Bulletin {
+    Bulletin {
+        key: "5f0c2d9a41".to_owned(),
+        report: "weekly".to_owned(),
+        period: "2026-W47".to_owned(),
+        title: "Weekly overview, week 47".to_owned(),
+        summary: vec!["Findings: 1,234 \u{202e}<b>&\"ü👍".to_owned()],
+        plain: "Findings: 1,234".to_owned(),
+        html: "<!DOCTYPE html><html><body><img src=\"cid:chart-1\"></body></html>".to_owned(),
+        images: vec![Image {
+            content_id: "chart-1".to_owned(),
+            name: "chart-1.png".to_owned(),
+            // Eight bytes that begin a PNG, and an end.
+            base64: "iVBORw0KGgoAAAAASUVORK5CYII=".to_owned(),
+        }],
+        location: "s3://reports/weekly/2026-W47".to_owned(),
+        documents: vec!["weekly.html".to_owned()],
+        made_at: instant("2026-11-23T06:00:00Z").expect("a time"),
+    }
+}
+
+#[tokio::test]
+async fn reports_reach_a_topic_a_bus_and_the_outbox() {
+    let aws = Aws::start().await;
+    let client = client!(aws_sdk_sns, aws);
+    let topic = client.create_topic().name("alerts").send().await;
+    let topic = topic
+        .expect("a topic")
+        .topic_arn()
+        .expect("an ARN")
+        .to_owned();
+    let mut queues = Vec::new();
+    for (name, policy) in [
+        ("reports", r#"{"event": ["report"], "report": ["weekly"]}"#),
+        ("alerts", r#"{"severity": [{"numeric": [">=", 0]}]}"#),
+    ] {
+        let (url, arn) = aws.queue(name).await;
+        let subscribe = client.subscribe().topic_arn(&topic).protocol("sqs");
+        let subscribe = subscribe.endpoint(arn).attributes("FilterPolicy", policy);
+        let subscribed = subscribe.attributes("RawMessageDelivery", "true").send();
+        subscribed.await.expect("a subscription");
+        queues.push(url);
+    }
+    let channel = sns::Sns::new(&sns::Config { topic }, client).expect("right settings");
+    channel.publish(&report()).await.expect("it is published");
+    let got = aws.received(&queues[0]).await;
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert_eq!(got[0]["key"], "5f0c2d9a41");
+    assert_eq!(got[0]["summary"][0], report().summary[0], "to the letter");
+    assert_eq!(aws.received(&queues[1]).await, Vec::<Value>::new());
+
+    let (url, arn) = aws.queue("events").await;
+    let pattern = json!({"source": ["guardlake"], "detail-type": ["guardlake report made"], "detail": {"report": ["weekly"]}});
+    let rule = json!({"Name": "reports", "EventPattern": pattern.to_string()});
+    aws.ask("AWSEvents.PutRule", rule).await;
+    let targets = json!({"Rule": "reports", "Targets": [{"Id": "q", "Arn": arn}]});
+    aws.ask("AWSEvents.PutTargets", targets).await;
+    let client = client!(aws_sdk_eventbridge, aws);
+    let channel = eventbridge::EventBridge::new(&eventbridge::Config::default(), client);
+    let channel = channel.expect("right settings");
+    channel.publish(&report()).await.expect("it is put");
+    channel.deliver(&notice(), None).await.expect("it is put");
+    let got = aws.received(&url).await;
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert_eq!(got[0]["detail"]["key"], "5f0c2d9a41");
+
+    let client = client!(aws_sdk_sesv2, aws);
+    let identity = client
+        .create_email_identity()
+        .email_identity("corp.example");
+    identity.send().await.expect("an identity");
+    let config = ses::Config {
+        from: "GuardDuty alerts <alerts@corp.example>".to_owned(),
+        to: vec!["ann@corp.example".to_owned()],
+        region: None,
+        configuration_set: None,
+    };
+    let channel = ses::Ses::new(config, client).expect("right settings");
+    let receipt = channel.publish(&report()).await.expect("it is sent");
+    assert!(receipt.reference.is_some_and(|id| !id.is_empty()));
+    let outbox = (aws.http)
+        .get(format!("{}/_ministack/ses/messages", aws.endpoint))
+        .send();
+    let outbox = outbox.await.expect("an outbox").text().await.expect("text");
+    assert!(outbox.contains("Weekly overview, week 47"), "{outbox}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! E-mail over SMTP: text and HTML of the same words, one thread an alert or group.
+//! E-mail over SMTP: text and HTML of the same words, one thread an alert or group; a report as a page with its pictures.
 //!
 //! Message-ID comes from the notice's key, so mail programs that drop doubles drop a second attempt; answers of the thread name the first
 //! message (RFC 5322, section 3.6.4).
@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue, Subject};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::{Attachment, Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -27,6 +27,7 @@ use sha2::{Digest, Sha256};
 
 use super::http::Clock;
 use super::{Channel, Failed, Receipt, Takes};
+use crate::bulletin::{self, Bulletin};
 use crate::channels::{Outside, Settings};
 use crate::secret::SecretAt;
 
@@ -168,15 +169,59 @@ impl Email {
 
     fn render(&self, notice: &Notice, first: Option<&str>) -> Result<Message, String> {
         let words = Words::of(notice);
+        let mut message = self.head(&words.headline, &notice.key);
+        if let Some(first) = first {
+            message = message
+                .in_reply_to(first.to_owned())
+                .references(first.to_owned());
+        }
+        let parts = MultiPart::alternative()
+            .boundary(boundary("", &notice.key))
+            .singlepart(part(ContentType::TEXT_PLAIN, prose(&words)))
+            .singlepart(part(ContentType::TEXT_HTML, html::page(&words)));
+        message.multipart(parts).map_err(|error| error.to_string())
+    }
+
+    /// Text, or else the page with its pictures (RFC 2046 and 2387).
+    fn render_report(&self, bulletin: &Bulletin) -> Result<Message, String> {
+        let mail = bulletin::mail(bulletin)?;
+        let message = self.head(&mail.subject, &bulletin.key);
+        let text = part(ContentType::TEXT_PLAIN, mail.text);
+        let made = match mail.page {
+            None => message.singlepart(text),
+            Some(page) => {
+                let page = part(ContentType::TEXT_HTML, page);
+                let parts = MultiPart::alternative()
+                    .boundary(boundary("", &bulletin.key))
+                    .singlepart(text);
+                let png = ContentType::parse("image/png").map_err(|error| error.to_string())?;
+                let related = mail.pictures.into_iter().fold(
+                    MultiPart::related()
+                        .boundary(boundary("page ", &bulletin.key))
+                        .singlepart(page),
+                    |related, picture| {
+                        let (id, name) = (picture.content_id, picture.name);
+                        let picture = Attachment::new_inline_with_name(id, name)
+                            .body(picture.bytes, png.clone());
+                        related.singlepart(picture)
+                    },
+                );
+                message.multipart(parts.multipart(related))
+            }
+        };
+        made.map_err(|error| error.to_string())
+    }
+
+    fn head(&self, headline: &str, key: &str) -> MessageBuilder {
         // `Words` has no line break in a headline; the library would fold what a header cannot hold. Once more costs nothing.
-        let subject: String = clean(&words.headline, 250)
+        let subject: String = clean(headline, 250)
             .chars()
             .filter(|c| !c.is_control())
             .collect();
         let mut message = Message::builder()
             .from(self.from.clone())
             .date((self.clock)().max(UNIX_EPOCH))
-            .message_id(Some(self.message_id(&notice.key)))
+            .message_id(Some(self.message_id(key)))
             .header(Subject::from(subject))
             // RFC 3834: nobody's holiday answers it.
             .raw_header(HeaderValue::new(
@@ -186,21 +231,23 @@ impl Email {
         for to in &self.to {
             message = message.to(to.clone());
         }
-        if let Some(first) = first {
-            message = message
-                .in_reply_to(first.to_owned())
-                .references(first.to_owned());
+        message
+    }
+
+    /// Hands a message over.
+    async fn send(&self, message: Result<Message, String>) -> Result<(), Failed> {
+        let message = message.map_err(|why| Failed::ForGood {
+            why: format!("no message can be made of it: {}", clean(&why, 300)),
+        })?;
+        // The library's limit is for each command, and there are a dozen.
+        match tokio::time::timeout(self.timeout * 3, self.mailer.send(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.failed(&error)),
+            Err(_) => Err(Failed::ForNow {
+                why: format!("{}: no answer in time", self.host),
+                wait: None,
+            }),
         }
-        let part = |kind: ContentType, text: String| SinglePart::builder().header(kind).body(text);
-        let parts = MultiPart::alternative()
-            // The library's own is made by chance.
-            .boundary(format!(
-                "guardlake-{}",
-                hash(&format!("boundary {}", notice.key))
-            ))
-            .singlepart(part(ContentType::TEXT_PLAIN, prose(&words)))
-            .singlepart(part(ContentType::TEXT_HTML, html::page(&words)));
-        message.multipart(parts).map_err(|error| error.to_string())
     }
 
     fn failed(&self, error: &Error) -> Failed {
@@ -215,6 +262,15 @@ impl Email {
             false => Failed::ForNow { why, wait: None },
         }
     }
+}
+
+fn part(kind: ContentType, text: String) -> SinglePart {
+    SinglePart::builder().header(kind).body(text)
+}
+
+/// The library's own is made by chance.
+fn boundary(what: &str, key: &str) -> String {
+    format!("guardlake-{}", hash(&format!("{what}boundary {key}")))
 }
 
 fn hash(text: &str) -> String {
@@ -246,22 +302,23 @@ impl Channel for Email {
             .and_then(|before| before.reference.as_deref())
             // It comes from the lake, and goes into a header.
             .filter(|first| **first != own && first.bytes().all(|b| b.is_ascii_graphic()));
-        let message = self.render(notice, first);
-        let message = message.map_err(|why| Failed::ForGood {
-            why: format!("no message can be made of it: {why}"),
-        })?;
-        // The library's limit is for each command, and there are a dozen.
-        match tokio::time::timeout(self.timeout * 3, self.mailer.send(message)).await {
-            Ok(Ok(_)) => Ok(Receipt {
-                reference: Some(first.unwrap_or(&own).to_owned()),
-                detail: Value::Null,
-            }),
-            Ok(Err(error)) => Err(self.failed(&error)),
-            Err(_) => Err(Failed::ForNow {
-                why: format!("{}: no answer in time", self.host),
-                wait: None,
-            }),
-        }
+        self.send(self.render(notice, first)).await?;
+        Ok(Receipt {
+            reference: Some(first.unwrap_or(&own).to_owned()),
+            detail: Value::Null,
+        })
+    }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        self.send(self.render_report(bulletin)).await?;
+        Ok(Receipt {
+            reference: Some(self.message_id(&bulletin.key)),
+            detail: Value::Null,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
-//! Amazon EventBridge: each alert as an event, for the user's own rules.
+//! Amazon EventBridge: each alert and each report as an event, for the user's own rules.
 //!
 //! Contract: `PutEvents` and `PutEventsRequestEntry` in the API reference of EventBridge. An event is `source` `guardlake`, `detail-type`
-//! `GuardLake Alert`, and in `detail` the alert as JSON; `detail.key` is the same at every attempt, since EventBridge drops no
+//! `GuardLake Alert` or `guardlake report made`, and in `detail` the alert or report as JSON; `detail.key` is the same at every attempt, since EventBridge drops no
 //! doubles.
 
 #[cfg(test)]
@@ -21,12 +21,14 @@ use serde_json::Value;
 
 use super::aws::{Call, Lazy, TIMEOUT, arn, failed, one_attempt, only, refused};
 use super::{Channel, Failed, Receipt, Takes};
+use crate::bulletin::{self, Bulletin};
 use crate::channels::{Outside, Settings};
 use crate::document::{line, pretty, within};
 
 /// What rules find our events by.
 const SOURCE: &str = "guardlake";
 const DETAIL_TYPE: &str = "GuardLake Alert";
+const REPORT_TYPE: &str = "guardlake report made";
 /// EventBridge takes 1 MB since January 2026, and most of its targets 256 KB: what a target cannot take is lost without a word. Room is
 /// left for the envelope that targets get.
 const MOST_BYTES: usize = 240_000;
@@ -108,6 +110,12 @@ fn render(notice: &Notice, item: &Item) -> String {
     String::from_utf8_lossy(&detail).into_owned()
 }
 
+/// The detail of a report's event.
+fn render_report(bulletin: &Bulletin) -> String {
+    let detail = line(&bulletin::within(MOST_BYTES, bulletin));
+    String::from_utf8_lossy(&detail).into_owned()
+}
+
 impl fmt::Debug for EventBridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventBridge")
@@ -134,11 +142,27 @@ impl Channel for EventBridge {
 
     async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
         let item = only(notice)?;
+        self.put(notice.at, DETAIL_TYPE, render(notice, item)).await
+    }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        let detail = render_report(bulletin);
+        self.put(bulletin.made_at, REPORT_TYPE, detail).await
+    }
+}
+
+impl EventBridge {
+    /// Puts one event. `at` is in UTC microseconds.
+    async fn put(&self, at: i64, detail_type: &str, detail: String) -> Result<Receipt, Failed> {
         let entry = PutEventsRequestEntry::builder()
-            .time(DateTime::from_secs(notice.at.div_euclid(1_000_000)))
+            .time(DateTime::from_secs(at.div_euclid(1_000_000)))
             .source(SOURCE)
-            .detail_type(DETAIL_TYPE)
-            .detail(render(notice, item))
+            .detail_type(detail_type)
+            .detail(detail)
             .event_bus_name(&self.bus)
             .build();
         let (retry, timeout) = one_attempt(self.timeout);

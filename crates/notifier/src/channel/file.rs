@@ -1,4 +1,4 @@
-//! A file of JSON lines, one an alert, appended and synced.
+//! A file of JSON lines, one an alert or report, appended and synced.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,7 +10,9 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::{Channel, Failed, Receipt, Takes, stdout};
+use crate::bulletin::{Bulletin, document};
 use crate::channels::{Outside, Settings};
+use crate::document::line;
 
 /// Where.
 #[derive(Debug, Deserialize)]
@@ -53,7 +55,25 @@ impl Channel for File {
     }
 
     async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
-        let (path, lines) = (self.path.clone(), stdout::render(notice));
+        self.add(stdout::render(notice)).await
+    }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    /// Told apart from alerts by `"event":"report"`.
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        let mut line = line(&document(bulletin));
+        line.push(b'\n');
+        self.add(line).await
+    }
+}
+
+impl File {
+    /// Appends whole lines.
+    async fn add(&self, lines: Vec<u8>) -> Result<Receipt, Failed> {
+        let path = self.path.clone();
         // The guard goes along: whoever is cancelled here still writes there.
         let writing = self.writing.clone().lock_owned().await;
         let write = move || {
@@ -127,6 +147,11 @@ mod tests {
             (&"resolved".into(), &testing::resolved().key.into())
         );
         testing::golden("file.jsonl", &first);
+        channel.publish(&testing::report()).await.unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        let line = text.lines().last().unwrap();
+        testing::golden("report-file.json", &format!("{line}\n"));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
-//! Amazon SES: an e-mail of text and HTML, one thread an alert or group.
+//! Amazon SES: an e-mail of text and HTML, one thread an alert or group; a report as a page with its pictures.
 //!
-//! Contract: `SendEmail` in the API reference of SES v2, and "Amazon SES header fields" in its developer guide.
+//! Contract: `SendEmail` and `Attachment` in the API reference of SES v2, and "Amazon SES header fields" in its developer guide.
 
 #[cfg(test)]
 mod tests;
@@ -13,12 +13,17 @@ use async_trait::async_trait;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Region;
 use aws_sdk_sesv2::error::BuildError;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader};
+use aws_sdk_sesv2::primitives::Blob;
+use aws_sdk_sesv2::types::{
+    Attachment, AttachmentContentDisposition, AttachmentContentTransferEncoding, Body, Content,
+    Destination, EmailContent, Message, MessageHeader,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::aws::{Call, Lazy, TIMEOUT, failed, for_good, one_attempt};
 use super::{Channel, Failed, Receipt, Takes};
+use crate::bulletin::{self, Bulletin, Picture};
 use crate::channels::{Outside, Settings};
 
 /// Recipients of one message (quotas of SES).
@@ -52,9 +57,11 @@ pub struct Ses {
 struct Mail {
     subject: String,
     text: String,
-    html: String,
+    html: Option<String>,
     /// Name and value.
     headers: Vec<(&'static str, String)>,
+    /// What the HTML shows.
+    pictures: Vec<Picture>,
 }
 
 impl Ses {
@@ -112,13 +119,23 @@ impl Ses {
         let content = |text: String| Content::builder().charset("UTF-8").data(text).build();
         let body = Body::builder()
             .text(content(mail.text)?)
-            .html(content(mail.html)?)
+            .set_html(mail.html.map(content).transpose()?)
             .build();
         let mut message = Message::builder()
             .subject(content(mail.subject)?)
             .body(body);
         for (name, value) in mail.headers {
             message = message.headers(MessageHeader::builder().name(name).value(value).build()?);
+        }
+        for picture in mail.pictures {
+            let attachment = Attachment::builder()
+                .raw_content(Blob::new(picture.bytes))
+                .content_disposition(AttachmentContentDisposition::Inline)
+                .content_transfer_encoding(AttachmentContentTransferEncoding::Base64)
+                .content_type("image/png")
+                .content_id(picture.content_id)
+                .file_name(picture.name);
+            message = message.attachments(attachment.build()?);
         }
         Ok(message.build())
     }
@@ -146,10 +163,22 @@ fn render(notice: &Notice, before: Option<&Receipt>) -> Mail {
     }
     Mail {
         subject: clean(&words.headline, SUBJECT).into_owned(),
-        html: html(&words, &text),
+        html: Some(html(&words, &text)),
         text,
         headers,
+        pictures: Vec::new(),
     }
+}
+
+fn render_report(bulletin: &Bulletin) -> Result<Mail, String> {
+    let mail = bulletin::mail(bulletin)?;
+    Ok(Mail {
+        subject: clean(&mail.subject, SUBJECT).into_owned(),
+        text: mail.text,
+        html: mail.page,
+        headers: vec![("Auto-Submitted", "auto-generated".to_owned())],
+        pictures: mail.pictures,
+    })
 }
 
 /// The first message of the thread.
@@ -242,7 +271,33 @@ impl Channel for Ses {
 
     /// SES tells no second attempt from a first: after a failure that nobody knows the end of, a mail may come twice.
     async fn deliver(&self, notice: &Notice, before: Option<&Receipt>) -> Result<Receipt, Failed> {
-        let message = self.message(render(notice, before));
+        let (reference, own) = self.send(render(notice, before)).await?;
+        let first = before.and_then(first).or(own);
+        Ok(Receipt {
+            reference,
+            detail: first.map_or(Value::Null, |first| json!({"first": first})),
+        })
+    }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    /// As with alerts, a mail may come twice.
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        let mail = render_report(bulletin).map_err(|why| for_good(self.call(), &why, ""))?;
+        let (reference, _) = self.send(mail).await?;
+        Ok(Receipt {
+            reference,
+            detail: Value::Null,
+        })
+    }
+}
+
+impl Ses {
+    /// The id of the message, and how SES names it to the world.
+    async fn send(&self, mail: Mail) -> Result<(Option<String>, Option<String>), Failed> {
+        let message = self.message(mail);
         let message = message.map_err(|error| for_good(self.call(), &error.to_string(), ""))?;
         let to = Destination::builder().set_to_addresses(Some(self.config.to.clone()));
         let (retry, timeout) = one_attempt(self.timeout);
@@ -264,10 +319,6 @@ impl Channel for Ses {
             .await
             .map_err(|error| failed(self.call(), &error))?;
         let own = sent.message_id().and_then(|id| self.message_id(client, id));
-        let first = before.and_then(first).or(own);
-        Ok(Receipt {
-            reference: sent.message_id,
-            detail: first.map_or(Value::Null, |first| json!({"first": first})),
-        })
+        Ok((sent.message_id, own))
     }
 }

@@ -16,7 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::{Http, Reply, Target};
-use super::{Channel, Failed, Receipt, Takes};
+use super::{Channel, Failed, Receipt, Takes, webhook};
+use crate::bulletin::{self, Bulletin};
 use crate::channels::{Outside, Settings};
 use crate::document::{line, pretty};
 use crate::secret::SecretAt;
@@ -142,6 +143,16 @@ impl Slack {
         Err(Answer::Error { error, reply })
     }
 
+    /// Posts to an incoming webhook.
+    async fn hook(&self, target: &Target, message: &Value) -> Result<Receipt, Failed> {
+        let sent = self.http.post(target, HeaderMap::new(), line(message));
+        let reply = sent.await?.accepted()?;
+        match reply.text.trim() {
+            "ok" => Ok(Receipt::default()),
+            other => Err(reply.for_now(&format!("answered {other:?} where `ok` was due"))),
+        }
+    }
+
     async fn post(&self, words: &Words, notice: &Notice) -> Result<Receipt, Answer> {
         let Way::Bot { channel, .. } = &self.way else {
             return Ok(Receipt::default());
@@ -152,7 +163,12 @@ impl Slack {
         body["metadata"] = json!({
             "event_type": "guardlake_notice", "event_payload": {"key": notice.key, "thread": notice.thread},
         });
-        let answer = self.call("chat.postMessage", &body).await?;
+        self.posted(&body).await
+    }
+
+    /// Posts a message of the bot.
+    async fn posted(&self, body: &Value) -> Result<Receipt, Answer> {
+        let answer = self.call("chat.postMessage", body).await?;
         Ok(Receipt {
             reference: answer["ts"].as_str().map(str::to_owned),
             detail: json!({"channel": answer["channel"]}),
@@ -205,16 +221,8 @@ impl Channel for Slack {
     async fn deliver(&self, notice: &Notice, before: Option<&Receipt>) -> Result<Receipt, Failed> {
         let words = Words::of(notice);
         if let Way::Webhook(target) = &self.way {
-            let body = line(&message::of(&words, self.calls(&words)));
-            let reply = self
-                .http
-                .post(target, HeaderMap::new(), body)
-                .await?
-                .accepted()?;
-            return match reply.text.trim() {
-                "ok" => Ok(Receipt::default()),
-                other => Err(reply.for_now(&format!("answered {other:?} where `ok` was due"))),
-            };
+            let message = message::of(&words, self.calls(&words));
+            return self.hook(target, &message).await;
         }
         let first = before.and_then(|before| {
             let channel = before.detail["channel"].as_str()?;
@@ -234,6 +242,25 @@ impl Channel for Slack {
             None => self.post(&words, notice).await,
         };
         done.map_err(Answer::failed)
+    }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    /// Never calls anybody. A second attempt posts again; of a bot, with the same `key` in `metadata`.
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        let mut message = message::report(&bulletin::words(bulletin));
+        match &self.way {
+            Way::Webhook(target) => self.hook(target, &message).await,
+            Way::Bot { channel, .. } => {
+                message["channel"] = json!(channel);
+                message["metadata"] = json!({
+                    "event_type": "guardlake_report", "event_payload": {"key": webhook::id(&bulletin.key)},
+                });
+                self.posted(&message).await.map_err(Answer::failed)
+            }
+        }
     }
 }
 

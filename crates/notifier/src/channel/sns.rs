@@ -1,4 +1,4 @@
-//! Amazon SNS: each alert to a topic, prose for people and JSON for machines in one message, attributes for filter policies.
+//! Amazon SNS: each alert and each report to a topic, prose for people and JSON for machines in one message, attributes for filter policies.
 //!
 //! Contract: `Publish` in the API reference of SNS, "Amazon SNS message attributes", and "Message deduplication for FIFO topics".
 
@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::aws::{Call, Lazy, TIMEOUT, arn, failed, for_good, one_attempt, only};
 use super::{Channel, Failed, Receipt, Takes};
+use crate::bulletin::{self, Bulletin};
 use crate::channels::{Outside, Settings};
 use crate::document::{line, within};
 
@@ -131,6 +132,29 @@ fn render(notice: &Notice, item: &Item, fifo: bool) -> Publication {
     publication
 }
 
+/// A report: attributes are `event` (`report`) and `report` (its name), and its documents are not sent but named.
+fn render_report(bulletin: &Bulletin, fifo: bool) -> Publication {
+    let words = bulletin::words(bulletin);
+    let mut attributes = vec![("event", "String", "report".to_owned())];
+    if is_safe(&bulletin.report) {
+        attributes.push(("report", "String", bulletin.report.clone()));
+    }
+    let thread = format!("report {}", bulletin.report);
+    let mut publication = Publication {
+        subject: ascii(&words.headline),
+        message: String::new(),
+        attributes,
+        fifo: fifo.then(|| (hashed(&thread), hashed(&bulletin.key))),
+    };
+    for most in STEPS {
+        publication.message = message(&words, &line(&bulletin::within(most, bulletin)));
+        if publication.bytes() <= MOST_BYTES {
+            break;
+        }
+    }
+    publication
+}
+
 impl Publication {
     fn bytes(&self) -> usize {
         let attributes = self.attributes.iter();
@@ -153,6 +177,24 @@ fn subject(headline: &str) -> String {
             .min(subject.chars().count())
             .saturating_sub(over.div_ceil(2));
     }
+}
+
+/// A subject of fewer than 100 signs of ASCII, as the API reference still asks for.
+fn ascii(title: &str) -> String {
+    let mut out = String::new();
+    for c in title.chars() {
+        match c {
+            ' '..='~' => out.push(c),
+            '–' | '—' => out.push('-'),
+            '…' => out.push_str("..."),
+            _ => out.push('?'),
+        }
+    }
+    if out.len() > SUBJECT {
+        out.truncate(SUBJECT - 3);
+        out.push_str("...");
+    }
+    out
 }
 
 fn message(words: &Words, document: &[u8]) -> String {
@@ -275,7 +317,22 @@ impl Channel for Sns {
     /// A topic that is not FIFO tells no second attempt from a first; the JSON's `key` does.
     async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
         let item = only(notice)?;
-        let sent = self.render(notice, item);
+        self.send(self.render(notice, item)).await
+    }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    /// People get title, summary and where the documents lie; machines get JSON, without pages and pictures.
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        let fifo = self.topic.ends_with(".fifo");
+        self.send(render_report(bulletin, fifo)).await
+    }
+}
+
+impl Sns {
+    async fn send(&self, sent: Publication) -> Result<Receipt, Failed> {
         let client = self
             .client
             .get(self.call(), Some(&self.region), Client::new);

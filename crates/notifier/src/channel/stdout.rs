@@ -1,4 +1,5 @@
-//! Standard output: a line of JSON for each alert, for a terminal or for whatever reads the process's output.
+//! Standard output: a line of JSON for each alert, for a terminal or for whatever reads the process's output; of a report a few lines of
+//! text.
 
 use std::io::Write;
 
@@ -7,6 +8,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::{Channel, Failed, Receipt, Takes};
+use crate::bulletin::{Bulletin, lines};
 use crate::channels::{Outside, Settings};
 use crate::document::{document, line};
 
@@ -45,24 +47,36 @@ impl Channel for Stdout {
     }
 
     async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
-        let lines = render(notice);
-        let write = move || {
-            // At once, so that lines of several deliveries do not mix.
-            let mut out = std::io::stdout().lock();
-            out.write_all(&lines)?;
-            out.flush()
-        };
-        let written = tokio::task::spawn_blocking(write).await;
-        let why = match written {
-            Ok(Ok(())) => return Ok(Receipt::default()),
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        Err(Failed::ForNow {
-            why: format!("standard output: {why}"),
-            wait: None,
-        })
+        write(render(notice)).await
     }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    /// Title, summary and where the rest lies.
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        write(lines(bulletin).into_bytes()).await
+    }
+}
+
+async fn write(lines: Vec<u8>) -> Result<Receipt, Failed> {
+    let write = move || {
+        // At once, so that lines of several deliveries do not mix.
+        let mut out = std::io::stdout().lock();
+        out.write_all(&lines)?;
+        out.flush()
+    };
+    let written = tokio::task::spawn_blocking(write).await;
+    let why = match written {
+        Ok(Ok(())) => return Ok(Receipt::default()),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(Failed::ForNow {
+        why: format!("standard output: {why}"),
+        wait: None,
+    })
 }
 
 #[cfg(test)]
@@ -85,5 +99,11 @@ mod tests {
             .map(|line| &line["alert"]["severity"])
             .collect();
         assert_eq!(severities, ["Critical", "High", "Medium"]);
+    }
+
+    #[test]
+    fn a_report_is_a_few_lines() {
+        let lines = crate::bulletin::lines(&testing::report());
+        testing::golden("report-stdout.txt", &lines);
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::http::{Http, Target};
 use super::{Channel, Failed, Receipt, Takes};
+use crate::bulletin::{self, Bulletin};
 use crate::channels::{Outside, Settings};
 use crate::document::{line, pretty};
 use crate::secret::SecretAt;
@@ -170,7 +171,21 @@ impl Channel for Teams {
     }
 
     async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
-        let body = line(&render(&Words::of(notice)));
+        self.send(&Words::of(notice)).await
+    }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        self.send(&bulletin::words(bulletin)).await
+    }
+}
+
+impl Teams {
+    async fn send(&self, words: &Words) -> Result<Receipt, Failed> {
+        let body = line(&render(words));
         self.http
             .post(&self.target, HeaderMap::new(), body)
             .await?

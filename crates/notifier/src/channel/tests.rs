@@ -149,3 +149,44 @@ async fn who_hangs_or_hangs_up_is_asked_again() {
         }
     }
 }
+
+#[tokio::test]
+async fn reports_fail_as_alerts_do_and_places_for_incidents_take_none() {
+    let receiver = Receiver::start(|_| echoing(500)).await;
+    let mut takes = Vec::new();
+    for (kind, channel) in all(&receiver.url) {
+        if !channel.takes_reports() {
+            let failed = channel.publish(&testing::report()).await.unwrap_err();
+            assert!(
+                matches!(&failed, Failed::ForGood { why } if why.contains("weekly")),
+                "{failed:?}"
+            );
+            continue;
+        }
+        takes.push(kind);
+        for (status, later) in [
+            (503, true),
+            (429, true),
+            (400, false),
+            (401, false),
+            (308, false),
+        ] {
+            receiver.first(echoing(status));
+            let failed = channel.publish(&testing::report()).await.unwrap_err();
+            let why = failed.to_string();
+            assert!(
+                !why.contains("s3cr3t") && !why.contains("MfKQ") && !why.contains('\n'),
+                "{why}"
+            );
+            assert_eq!(
+                matches!(failed, Failed::ForNow { .. }),
+                later,
+                "{kind}, {status}: {failed:?}"
+            );
+        }
+    }
+    assert_eq!(
+        takes,
+        ["slack, webhook", "slack, token", "teams", "webhook"]
+    );
+}

@@ -1,4 +1,5 @@
-//! Webhooks of anybody, signed by Standard Webhooks 1.0.0 (standardwebhooks.com): an alert as JSON, one request each.
+//! Webhooks of anybody, signed by Standard Webhooks 1.0.0 (standardwebhooks.com): an alert or a report as JSON, one request
+//! each.
 
 mod signature;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use url::Host;
 use self::signature::Key;
 use super::http::{Guard, Http, Target, is_public};
 use super::{Channel, Failed, Receipt, Takes};
+use crate::bulletin::{self, Bulletin};
 use crate::channels::{Outside, Settings};
 use crate::document::{line, pretty, within};
 use crate::secret::{Address, SecretAt};
@@ -116,8 +118,14 @@ fn render(notice: &Notice, most: usize) -> Value {
     json!({"type": format!("alert.{event}"), "timestamp": rfc3339(notice.at), "data": data})
 }
 
+/// `{type: "guardlake.report.made", timestamp, data}`: see [`bulletin::within`] for the data.
+fn render_report(bulletin: &Bulletin, most: usize) -> Value {
+    let data = bulletin::within(most.saturating_sub(200), bulletin);
+    json!({"type": "guardlake.report.made", "timestamp": rfc3339(bulletin.made_at), "data": data})
+}
+
 /// The id of a message, the same at every attempt. Keys are short and plain; should one not be, its hash stands for it.
-fn id(key: &str) -> String {
+pub(super) fn id(key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     if !key.is_empty() && key.len() <= 128 && key.chars().all(plain) {
         return key.to_owned();
@@ -137,8 +145,23 @@ impl Channel for Webhook {
     }
 
     async fn deliver(&self, notice: &Notice, _: Option<&Receipt>) -> Result<Receipt, Failed> {
-        let body = line(&render(notice, self.most));
-        let id = id(&notice.key);
+        self.send(id(&notice.key), &render(notice, self.most)).await
+    }
+
+    fn takes_reports(&self) -> bool {
+        true
+    }
+
+    async fn publish(&self, bulletin: &Bulletin) -> Result<Receipt, Failed> {
+        let message = render_report(bulletin, self.most);
+        self.send(id(&bulletin.key), &message).await
+    }
+}
+
+impl Webhook {
+    /// Signs and sends.
+    async fn send(&self, id: String, message: &Value) -> Result<Receipt, Failed> {
+        let body = line(message);
         let seconds = self
             .http
             .now()

@@ -239,6 +239,58 @@ fn what_is_unsafe_or_no_address_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn a_report_is_a_page_with_its_pictures_under_one_id() {
+    let (port, mails) = server(NOTHING).await;
+    let channel = channel(port, "");
+    assert!(channel.takes_reports());
+    let receipt = channel.publish(&testing::report()).await.unwrap();
+    channel.publish(&testing::report()).await.unwrap();
+    let hostile = "x\r\nBcc: eve@evil.example\r\n\r\n<b>\r\n.\r\nRSET\r\n";
+    channel
+        .publish(&testing::report_with(hostile))
+        .await
+        .unwrap();
+    channel.publish(&testing::huge_report()).await.unwrap();
+    let mails = mails.lock().unwrap().clone();
+    assert_eq!(mails.len(), 4);
+    assert_eq!(mails[0], mails[1]);
+    assert_eq!(
+        header(&mails[0], "Message-ID"),
+        receipt.reference.as_deref()
+    );
+    assert_eq!(header(&mails[0], "Auto-Submitted"), Some("auto-generated"));
+    assert_eq!(
+        header(&mails[0], "Subject"),
+        Some(&*testing::report().title)
+    );
+    for mail in mails.iter() {
+        assert!(mail.len() < 10_000_000, "{}", mail.len());
+        let head = mail.split("\r\n\r\n").next().unwrap();
+        let names = head.lines().filter(|line| !line.starts_with([' ', '\t']));
+        assert_eq!(names.count(), 8, "{head}");
+        assert!(!head.contains("\nBcc"), "{head}");
+    }
+    testing::golden("report-email.eml", &mails[0].replace("\r\n", "\n"));
+    let mut wrong = testing::report();
+    wrong.images[0].content_id = "a>\r\nBcc: eve@evil.example".to_owned();
+    let failed = channel.publish(&wrong).await.unwrap_err();
+    assert!(
+        matches!(&failed, Failed::ForGood { why } if why.contains("images[0]")),
+        "{failed:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_report_without_a_page_is_text() {
+    let (port, mails) = server(NOTHING).await;
+    let mut report = testing::report();
+    report.html.clear();
+    channel(port, "").publish(&report).await.unwrap();
+    let mails = mails.lock().unwrap();
+    assert!(!mails[0].contains("multipart") && mails[0].contains("Findings: 1,234"));
+}
+
 #[test]
 fn messages_read_well() {
     let channel = channel(25, "");
@@ -247,11 +299,11 @@ fn messages_read_well() {
     testing::golden("email-group.txt", &channel.preview(&testing::group(200)));
 }
 
-/// Head, text and page of a message, decoded.
-pub(crate) fn parts(notice: &alerts::Notice) -> (String, String, String) {
+/// One that sends nothing.
+fn still() -> super::Email {
     let mailer =
         lettre::AsyncSmtpTransport::<lettre::Tokio1Executor>::builder_dangerous("localhost");
-    let email = super::Email {
+    super::Email {
         mailer: mailer.build(),
         host: "localhost".to_owned(),
         from: "alerts@corp.example".parse().unwrap(),
@@ -259,9 +311,19 @@ pub(crate) fn parts(notice: &alerts::Notice) -> (String, String, String) {
         hidden: Vec::new(),
         clock: testing::clock,
         timeout: std::time::Duration::from_secs(1),
-    };
+    }
+}
+
+/// A report's message, as it is handed over.
+pub(crate) fn report(bulletin: &crate::Bulletin) -> String {
+    let message = still().render_report(bulletin).unwrap();
+    String::from_utf8(message.formatted()).unwrap()
+}
+
+/// Head, text and page of a message, decoded.
+pub(crate) fn parts(notice: &alerts::Notice) -> (String, String, String) {
     let words = alerts::Words::of(notice);
-    let message = email
+    let message = still()
         .render(notice, Some("<gl-1@corp.example>"))
         .unwrap()
         .formatted();

@@ -45,6 +45,40 @@ fn contract(seen: &Seen) -> Answer {
     )
 }
 
+async fn published(report: &crate::Bulletin) -> Value {
+    let receiver = Receiver::start(contract).await;
+    let there = channel(&receiver.url, None);
+    assert!(there.takes_reports());
+    let sent = there.publish(report).await.unwrap();
+    assert_eq!(sent.reference.as_deref(), Some("11710aed"));
+    receiver.seen().remove(0).json()["Entries"][0].clone()
+}
+
+#[tokio::test]
+async fn a_report_is_an_event() {
+    let report = testing::report();
+    let entry = published(&report).await;
+    assert_eq!(entry["DetailType"], "guardlake report made");
+    assert_eq!(
+        entry["Time"].as_f64(),
+        Some((report.made_at / 1_000_000) as f64)
+    );
+    let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&detail["key"], &detail["event"]),
+        (&json!(report.key), &json!("report"))
+    );
+    let event =
+        json!({"source": entry["Source"], "detail-type": entry["DetailType"], "detail": detail});
+    testing::golden("report-eventbridge.json", &format!("{event:#}\n"));
+    let entry = published(&testing::huge_report()).await;
+    let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+    assert_eq!(detail["truncated"], json!(true));
+    for text in ["", "\0\u{ffff}", "\"}", "\u{202e}👍"] {
+        published(&testing::report_with(text)).await;
+    }
+}
+
 async fn put(bus: Option<&str>, notice: &alerts::Notice) -> Seen {
     let receiver = Receiver::start(contract).await;
     let sent = channel(&receiver.url, bus)

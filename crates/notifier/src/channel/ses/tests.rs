@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use alerts::{Words, prose};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -94,6 +96,7 @@ fn contract(seen: &Seen) -> Answer {
     let to = body["Destination"]["ToAddresses"].as_array().unwrap();
     assert!((1..=50).contains(&to.len()));
     assert!(seen.body.len() < 500_000, "{}", seen.body.len());
+    assert!(simple["Attachments"].is_null());
     Answer::Json(200, json!({"MessageId": "0107018f-1c2d"}))
 }
 
@@ -137,6 +140,57 @@ async fn a_mail_has_text_and_html_of_the_same_words() {
         "{html}"
     );
     assert!(html.contains("?team=sec&amp;lang=en"), "escaped: {html}");
+}
+
+/// What the API reference says of attachments.
+fn contract_of_reports(seen: &Seen) -> Answer {
+    let body = seen.json();
+    let simple = &body["Content"]["Simple"];
+    assert!(!simple["Body"]["Text"]["Data"].as_str().unwrap().is_empty());
+    let page = simple["Body"]["Html"]["Data"].as_str();
+    for attachment in simple["Attachments"].as_array().into_iter().flatten() {
+        let text = |name: &str| attachment[name].as_str().unwrap();
+        assert_eq!(
+            (text("ContentDisposition"), text("ContentType")),
+            ("INLINE", "image/png")
+        );
+        assert_eq!(text("ContentTransferEncoding"), "BASE64");
+        assert!((1..=78).contains(&text("ContentId").len()));
+        assert!((1..=255).contains(&text("FileName").len()));
+        let png = BASE64_STANDARD.decode(text("RawContent")).unwrap();
+        assert!(png.starts_with(b"\x89PNG"));
+        assert!(page.is_some());
+    }
+    assert!(seen.body.len() < 10_000_000, "{}", seen.body.len());
+    Answer::Json(200, json!({"MessageId": "0107018f-1c2d"}))
+}
+
+#[tokio::test]
+async fn a_report_is_a_page_with_its_pictures() {
+    let receiver = Receiver::start(contract_of_reports).await;
+    let there = channel(&receiver.url, json!({}));
+    assert!(there.takes_reports());
+    let report = testing::report();
+    let receipt = there.publish(&report).await.unwrap();
+    assert_eq!(receipt.reference.as_deref(), Some("0107018f-1c2d"));
+    there.publish(&testing::huge_report()).await.unwrap();
+    let seen = receiver.seen();
+    let body = seen[0].json();
+    let simple = &body["Content"]["Simple"];
+    assert_eq!(simple["Subject"]["Data"], report.title);
+    assert_eq!(simple["Body"]["Html"]["Data"], report.html, "as it is");
+    let picture = &simple["Attachments"][0];
+    assert_eq!(picture["ContentId"], report.images[0].content_id);
+    assert_eq!(picture["RawContent"], report.images[0].base64);
+    assert_eq!(header(&body, "Auto-Submitted"), Some("auto-generated"));
+    testing::golden("report-ses.json", &format!("{body:#}\n"));
+    let mut wrong = testing::report();
+    wrong.images[0].base64 = "!".to_owned();
+    let failed = there.publish(&wrong).await.unwrap_err();
+    assert!(
+        matches!(&failed, Failed::ForGood { why } if why.contains("images[0]")),
+        "{failed:?}"
+    );
 }
 
 #[tokio::test]
@@ -305,6 +359,6 @@ proptest! {
         dull(&mail.subject);
         no_formula(&mail.subject);
         dull(&mail.text);
-        only_our_tags(&mail.html);
+        only_our_tags(&mail.html.unwrap());
     }
 }

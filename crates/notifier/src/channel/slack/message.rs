@@ -1,11 +1,12 @@
 //! Messages in Block Kit, inside its limits.
 //!
-//! Limits: 50 blocks, 3,000 characters in a section, 10 fields of 2,000, and about 13,200 characters in all blocks together (not
+//! Limits: 50 blocks, 150 characters in a header, 3,000 characters in a section, 10 fields of 2,000, and about 13,200 characters in all blocks together (not
 //! documented: slackapi/bolt-js issue 2509), of which we use 12,000.
 
 use alerts::{Fact, Label, Phase, Shape, Words};
 use serde_json::{Value, json};
 
+const HEADER: usize = 150;
 const SECTION: usize = 3_000;
 const FIELD: usize = 500;
 const FIELDS: usize = 10;
@@ -21,6 +22,25 @@ pub(super) fn of(words: &Words, here: bool) -> Value {
         "unfurl_links": false,
         "unfurl_media": false,
         "attachments": [{"color": color(words), "blocks": blocks(words)}],
+    })
+}
+
+/// A report: its title as header, its lines as sections, its facts.
+pub(super) fn report(words: &Words) -> Value {
+    let mut blocks = Blocks::default();
+    blocks.reserve(len(&words.sentence) + HEADER);
+    // Names of emoji and entities are read in plain text as well.
+    let title = mrkdwn(&words.headline, HEADER);
+    blocks.blocks.push(json!({
+        "type": "header", "text": {"type": "plain_text", "text": title, "emoji": false},
+    }));
+    blocks.lines("Summary", words);
+    blocks.facts(words);
+    json!({
+        "text": text(words, false),
+        "unfurl_links": false,
+        "unfurl_media": false,
+        "blocks": blocks.done(&[mrkdwn(&words.sentence, FIELD)]),
     })
 }
 
@@ -53,15 +73,7 @@ fn color(words: &Words) -> &'static str {
 fn blocks(words: &Words) -> Vec<Value> {
     let mut blocks = Blocks::default();
     blocks.section("Sentence", mrkdwn(&words.sentence, SECTION));
-    for lines in words.lines.chunks(TOGETHER) {
-        let lines: Vec<String> = (lines.iter())
-            .map(|line| format!("• {}", mrkdwn(line, SECTION / TOGETHER - 3)))
-            .collect();
-        blocks.section("Alerts", lines.join("\n"));
-    }
-    if words.more > 0 {
-        blocks.section("Alerts", format!("and {} more", words.more));
-    }
+    blocks.lines("Alerts", words);
     let named = |fact: &&Fact| ["Rule", "Route", "Alert"].contains(&&*fact.name);
     let facts = || words.facts.iter();
     let footer: Vec<String> = facts()
@@ -70,25 +82,7 @@ fn blocks(words: &Words) -> Vec<Value> {
         .collect();
     blocks.reserve(footer.iter().map(|word| len(word) + 3).sum());
     blocks.fields(facts().filter(|fact| fact.shape == Shape::Short && !named(fact)));
-    for fact in facts() {
-        match fact.shape {
-            Shape::Short => {}
-            Shape::Long => {
-                let name = format!("*{}*\n", mrkdwn(&fact.name, 100));
-                let value = mrkdwn(&fact.value, SECTION - len(&name));
-                blocks.section(&fact.name, format!("{name}{value}"));
-            }
-            // Whoever wrote the rule wrote the address, and `Words` lets none through that could end the link.
-            Shape::Link => {
-                let link = format!("<{}|{}>", escape(&fact.value), mrkdwn(&fact.name, 100));
-                blocks.section(&fact.name, link);
-            }
-            Shape::Sql => {
-                let sql = escape(&fact.value);
-                blocks.section(&fact.name, format!("*{}*\n```{sql}```", fact.name));
-            }
-        }
-    }
+    blocks.facts(words);
     blocks.done(&footer)
 }
 
@@ -104,6 +98,42 @@ impl Blocks {
     fn reserve(&mut self, characters: usize) {
         // And some for the line that says what is missing.
         self.used += characters + 300;
+    }
+
+    /// The lines, some to a section.
+    fn lines(&mut self, name: &str, words: &Words) {
+        for lines in words.lines.chunks(TOGETHER) {
+            let lines: Vec<String> = (lines.iter())
+                .map(|line| format!("• {}", mrkdwn(line, SECTION / TOGETHER - 3)))
+                .collect();
+            self.section(name, lines.join("\n"));
+        }
+        if words.more > 0 {
+            self.section(name, format!("and {} more", words.more));
+        }
+    }
+
+    /// The facts that have sections of their own.
+    fn facts(&mut self, words: &Words) {
+        for fact in &words.facts {
+            match fact.shape {
+                Shape::Short => {}
+                Shape::Long => {
+                    let name = format!("*{}*\n", mrkdwn(&fact.name, 100));
+                    let value = mrkdwn(&fact.value, SECTION - len(&name));
+                    self.section(&fact.name, format!("{name}{value}"));
+                }
+                // Whoever wrote the rule or the settings wrote the address, and `Words` lets none through that could end the link.
+                Shape::Link => {
+                    let link = format!("<{}|{}>", escape(&fact.value), mrkdwn(&fact.name, 100));
+                    self.section(&fact.name, link);
+                }
+                Shape::Sql => {
+                    let sql = escape(&fact.value);
+                    self.section(&fact.name, format!("*{}*\n```{sql}```", fact.name));
+                }
+            }
+        }
     }
 
     fn section(&mut self, name: &str, text: String) {

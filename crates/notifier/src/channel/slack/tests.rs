@@ -12,15 +12,25 @@ pub(crate) fn wrong(message: &Value) -> Result<(), String> {
     let ensure = |fits: bool, what: &str| if fits { Ok(()) } else { Err(what.to_owned()) };
     ensure((1..=40_000).contains(&len(&message["text"])), "no_text")?;
     let none = Vec::new();
-    let mut all = 0;
+    let mut sets = Vec::new();
     for attachment in message["attachments"].as_array().unwrap_or(&none) {
         let color = attachment["color"].as_str().unwrap_or_default();
         ensure(color.len() == 7 && color.starts_with('#'), "color")?;
-        let blocks = attachment["blocks"].as_array().ok_or("blocks")?;
+        sets.push(attachment["blocks"].as_array().ok_or("blocks")?);
+    }
+    sets.extend(message["blocks"].as_array());
+    let mut all = 0;
+    for blocks in sets {
         ensure((1..=50).contains(&blocks.len()), "too many blocks")?;
         for block in blocks {
             let mut texts = vec![];
             match block["type"].as_str() {
+                Some("header") => {
+                    let text = &block["text"];
+                    ensure(text["type"] == "plain_text", "type of header")?;
+                    ensure((1..=150).contains(&len(&text["text"])), "length of header")?;
+                    all += len(&text["text"]);
+                }
                 Some("section") => {
                     ensure(
                         block["text"].is_object() || block["fields"].is_array(),
@@ -256,4 +266,63 @@ async fn messages_read_well() {
         &channel.preview(&testing::resolved()),
     );
     testing::golden("slack-group.json", &channel.preview(&testing::group(200)));
+}
+
+#[tokio::test]
+async fn a_report_is_posted_by_webhook_and_by_bot_and_calls_nobody() {
+    let slack = Receiver::start(hook).await;
+    let channel = webhook(&slack.url, "\nhere: informational");
+    assert!(channel.takes_reports());
+    let receipt = channel.publish(&testing::report()).await.unwrap();
+    assert_eq!(receipt, crate::Receipt::default());
+    channel.publish(&testing::huge_report()).await.unwrap();
+    for seen in slack.seen() {
+        assert!(!seen.json().to_string().contains("<!here>"));
+    }
+    slack.first(Answer::Text(200, "no_text".to_owned()));
+    let failed = channel.publish(&testing::report()).await.unwrap_err();
+    assert!(matches!(failed, Failed::ForNow { .. }), "{failed:?}");
+    let slack = Receiver::start(api).await;
+    let channel = bot(&slack.url, "C1");
+    let receipt = channel.publish(&testing::linked_report()).await.unwrap();
+    assert_eq!(receipt.reference.as_deref(), Some("1700.5"));
+    channel
+        .publish(&testing::report_with("a\0 <b>"))
+        .await
+        .unwrap();
+    let seen = slack.seen();
+    let message = seen[0].json();
+    assert_eq!(
+        message["metadata"]["event_payload"]["key"],
+        testing::report().key
+    );
+    assert!(message["thread_ts"].is_null());
+    testing::golden("report-slack.json", &format!("{message:#}\n"));
+    let failed = bot(&slack.url, "C9").publish(&testing::report()).await;
+    let why = failed.unwrap_err().to_string();
+    assert!(why.contains("channel_not_found"), "{why}");
+}
+
+#[test]
+fn only_https_is_a_link_in_a_report() {
+    let link = |bulletin: &crate::Bulletin| {
+        let message = super::message::report(&crate::bulletin::words(bulletin)).to_string();
+        wrong(&serde_json::from_str(&message).unwrap()).unwrap();
+        message.matches("<http").count()
+    };
+    assert_eq!(link(&testing::linked_report()), 1);
+    for location in [
+        "s3://reports/x",
+        "/srv/x",
+        "http://r.example/",
+        "https://r.example/>|<!here>",
+    ] {
+        let mut report = testing::report();
+        report.location = location.to_owned();
+        assert_eq!(link(&report), 0, "{location}");
+    }
+}
+
+pub(crate) fn report(bulletin: &crate::Bulletin) -> Value {
+    super::message::report(&crate::bulletin::words(bulletin))
 }

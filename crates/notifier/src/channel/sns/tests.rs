@@ -7,7 +7,7 @@ use alerts::{Label, Words, prose};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Config, Sns, render, subject};
+use super::{Config, Sns, render, render_report, subject};
 use crate::Channels;
 use crate::channel::aws::tests::{assert_signed, client, errors_are_told_apart};
 use crate::channel::{Channel, Receipt};
@@ -366,6 +366,85 @@ proptest! {
         prop_assert!(to_the_letter || document["truncated"] == json!(true));
         for (_, _, value) in sent.attributes {
             prop_assert!(value.chars().all(|c| c.is_ascii_graphic()), "{}", value);
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_report_is_more_than_text(text in nasty(), fifo in any::<bool>()) {
+        let sent = render_report(&testing::report_with(&text), fifo);
+        prop_assert!(sent.bytes() <= 262_144);
+        prop_assert!(sent.subject.is_ascii() && (1..100).contains(&sent.subject.len()));
+        dull(&sent.subject);
+        no_formula(&sent.subject);
+        let texts: Value = serde_json::from_str(&sent.message).unwrap();
+        for people in ["default", "sms", "application"] {
+            dull(texts[people].as_str().unwrap());
+        }
+        for (_, _, value) in sent.attributes {
+            prop_assert!(value.chars().all(|c| c.is_ascii_graphic()), "{}", value);
+        }
+    }
+}
+
+async fn told(topic: &str, report: &crate::Bulletin) -> BTreeMap<String, String> {
+    let receiver = Receiver::start(contract).await;
+    let there = channel(&receiver.url, topic);
+    assert!(there.takes_reports());
+    let sent = there.publish(report).await.unwrap();
+    assert_eq!(sent.reference.as_deref(), Some("567910cd"));
+    let form = form(&receiver.seen()[0]);
+    assert!(form["Subject"].is_ascii(), "{}", form["Subject"]);
+    form
+}
+
+#[tokio::test]
+async fn a_report_is_prose_for_people_and_json_for_machines() {
+    let report = testing::report();
+    let form = told(TOPIC, &report).await;
+    assert_eq!(form["Subject"], report.title);
+    let due = [
+        ("event", ("String", "report")),
+        ("report", ("String", "weekly")),
+    ];
+    assert_eq!(attributes(&form), due.into());
+    let message: Value = serde_json::from_str(&form["Message"]).unwrap();
+    let document: Value = serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();
+    assert_eq!(document["key"], report.key);
+    let prose = message["default"].as_str().unwrap();
+    testing::golden(
+        "report-sns.txt",
+        &format!("Subject: {}\n\n{prose}", form["Subject"]),
+    );
+    let topic = format!("{TOPIC}.fifo");
+    let (first, again) = (told(&topic, &report).await, told(&topic, &report).await);
+    let next = crate::Bulletin {
+        key: "other".to_owned(),
+        ..report
+    };
+    let next = told(&topic, &next).await;
+    let (group, double) = ("MessageGroupId", "MessageDeduplicationId");
+    assert_eq!(
+        (&first[group], &first[double]),
+        (&again[group], &again[double])
+    );
+    assert_eq!(first[group], next[group]);
+    assert_ne!(first[double], next[double]);
+}
+
+#[tokio::test]
+async fn no_report_is_too_long_or_breaks_a_field() {
+    told(TOPIC, &testing::huge_report()).await;
+    for text in [
+        "",
+        " ",
+        "\0\u{1}\u{ffff}",
+        "\r\nSubject: x",
+        "\u{202e}👍",
+        "a&Action=DeleteTopic",
+        "ü–…",
+    ] {
+        for text in [text.to_owned(), text.repeat(60)] {
+            told(&format!("{TOPIC}.fifo"), &testing::report_with(&text)).await;
         }
     }
 }

@@ -127,3 +127,27 @@ fn messages_read_well() {
     testing::golden("teams-opened.json", &channel.preview(&testing::opened()));
     testing::golden("teams-group.json", &channel.preview(&testing::group(200)));
 }
+
+#[tokio::test]
+async fn a_report_is_a_card_that_opens_only_https() {
+    let receiver = Receiver::start(contract).await;
+    let channel = channel(&receiver.url, "sig");
+    assert!(channel.takes_reports());
+    for report in [
+        testing::linked_report(),
+        testing::report(),
+        testing::huge_report(),
+    ] {
+        channel.publish(&report).await.unwrap();
+    }
+    let seen = receiver.seen();
+    let actions = |at: usize| seen[at].json()["attachments"][0]["content"]["actions"].clone();
+    assert_eq!(actions(0)[0]["url"], testing::linked_report().location);
+    assert_eq!(actions(1), Value::Null);
+    assert_eq!(actions(2), Value::Null);
+    testing::golden("report-teams.json", &format!("{:#}\n", seen[0].json()));
+}
+
+pub(crate) fn report(bulletin: &crate::Bulletin) -> Value {
+    super::render(&crate::bulletin::words(bulletin))
+}

@@ -213,3 +213,28 @@ fn messages_read_well() {
         &channel("http://127.0.0.1:9").preview(&testing::opened()),
     );
 }
+
+#[tokio::test]
+async fn a_report_is_signed_and_named_by_its_key() {
+    let receiver = Receiver::start(contract).await;
+    let channel = channel(&receiver.url);
+    assert!(channel.takes_reports());
+    let report = testing::report();
+    let receipt = channel.publish(&report).await.unwrap();
+    assert_eq!(receipt.reference.as_deref(), Some(&*report.key));
+    channel.publish(&report).await.unwrap();
+    channel.publish(&testing::huge_report()).await.unwrap();
+    channel
+        .publish(&testing::report_with("a.b\r\n"))
+        .await
+        .unwrap();
+    let seen = receiver.seen();
+    assert_eq!(seen[0].header("webhook-id"), report.key);
+    assert_eq!(seen[1].header("webhook-id"), report.key);
+    let body = seen[0].json();
+    assert_eq!(body["type"], "guardlake.report.made");
+    assert_eq!(body["data"]["summary"], serde_json::json!(report.summary));
+    assert_eq!(seen[2].json()["data"]["truncated"], true);
+    assert_eq!(seen[3].json()["data"]["title"], "a.b\r\n", "to the letter");
+    testing::golden("report-webhook.json", &format!("{body:#}\n"));
+}
