@@ -229,7 +229,8 @@ pub(crate) fn new_table<'a>(names: impl Iterator<Item = &'a str>, format: Format
         table
             .load_preset(presets::UTF8_FULL_CONDENSED)
             .set_content_arrangement(ContentArrangement::Dynamic);
-        if !io::stdout().is_terminal() {
+        // Some terminals do not know how wide they are, and say 0.
+        if !io::stdout().is_terminal() || table.width() == Some(0) {
             table.set_width(WIDTH);
         }
     }

@@ -113,7 +113,13 @@ impl QueryError {
             .or_else(|| unknown_table(&root.message(), names))
             .or_else(|| unknown_function(&root.message(), names));
         let told = told.unwrap_or_else(|| Told {
-            message: sentence(&root.message()),
+            message: match root {
+                DataFusionError::ResourcesExhausted(details) => format!(
+                    "the query needs more memory than it may use: {}",
+                    sentence(details.rsplit("Error: ").next().unwrap_or(details))
+                ),
+                _ => sentence(&root.message()),
+            },
             ..Told::default()
         });
         // A span may begin at the table of `table.column`: the word itself is at or after it.

@@ -52,6 +52,14 @@ impl Rows {
         Ok(None)
     }
 
+    /// How many rows there were, in words.
+    pub(crate) fn number(&self) -> String {
+        match self.seen {
+            1 => "1 row".to_owned(),
+            number => format!("{number} rows"),
+        }
+    }
+
     /// How many rows there were.
     pub(crate) fn seen(&self) -> usize {
         self.seen
@@ -60,10 +68,8 @@ impl Rows {
     /// What to say of rows that were left out.
     pub(crate) fn left_out(&self) -> Option<String> {
         let more = "there are more: ask with LIMIT or about a shorter period, or raise --max-rows";
-        self.cut.then(|| match self.seen {
-            1 => format!("only the first row (--max-rows); {more}"),
-            seen => format!("only the first {seen} rows (--max-rows); {more}"),
-        })
+        self.cut
+            .then(|| format!("only the first {} (--max-rows); {more}", self.number()))
     }
 }
 
@@ -78,7 +84,7 @@ pub(crate) async fn tell(
     match &bounds.output {
         Some(path) => {
             store(&mut rows, path, bounds.force, wrong).await?;
-            note(&format!("{} rows in {}", rows.seen(), path.display()));
+            note(&format!("{} in {}", rows.number(), path.display()));
         }
         None => print(&mut rows, format, wrong).await?,
     }

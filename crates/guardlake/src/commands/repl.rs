@@ -88,7 +88,8 @@ pub(crate) async fn run(
             .is_terminal()
             .then(|| editor.dimensions())
             .flatten()
-            .map(|(_, rows)| usize::from(rows));
+            .map(|(_, rows)| usize::from(rows))
+            .filter(|rows| *rows > 0);
         let command = if query.is_empty() {
             meta::read(&line)
         } else {
@@ -294,10 +295,7 @@ impl Prompt<'_> {
         if let Some(left_out) = rows.left_out() {
             note(&left_out);
         }
-        let number = match rows.seen() {
-            1 => "1 row".to_owned(),
-            number => format!("{number} rows"),
-        };
+        let number = rows.number();
         match self.timing {
             true => note(&format!("({number}, {})", took(started))),
             false => note(&format!("({number})")),

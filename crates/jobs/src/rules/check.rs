@@ -20,6 +20,11 @@ const MEASURABLE: [&str; 4] = ["observations", "versions", "findings", "occurren
 /// Columns that change when account names are read anew.
 const ACCOUNT_COLUMNS: [&str; 2] = ["account_name", "ou"];
 
+/// Whether a function knows names and units of accounts.
+fn is_of_accounts(function: &str) -> bool {
+    function.starts_with("account_") || function == "in_ou"
+}
+
 /// Plans the SELECT of a rule and says all that keeps it from being evaluated exactly, with places in the rule's file.
 pub async fn check(session: &Session, rule: &Rule) -> Result<(), RuleError> {
     checked(session, rule).await.map(|_| ())
@@ -178,8 +183,8 @@ impl Report<'_> {
                         name,
                         format!("{name}() gives another answer each time it is asked"),
                     ),
-                    Volatility::Stable if name.starts_with("account_") && query => {}
-                    Volatility::Stable if name.starts_with("account_") => {
+                    Volatility::Stable if is_of_accounts(name) && query => {}
+                    Volatility::Stable if is_of_accounts(name) => {
                         self.at_word(name, format!("{name}() changes with the next sync; leave names to routes and wording"));
                     }
                     Volatility::Stable => {

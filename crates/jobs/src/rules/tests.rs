@@ -72,6 +72,7 @@ async fn what_depends_on_the_moment_is_refused() {
         ("", "SELECT * FROM observations WHERE random() < 0.5", "9:34: random() gives another answer each time it is asked"),
         ("", "SELECT * FROM observations WHERE account_name = 'web'", "9:34: account_name cannot be filtered by: it changes with the next sync; leave it to routes and wording"),
         ("", "SELECT * FROM observations WHERE account_name(account_id) = 'web'", "9:34: account_name() changes with the next sync; leave names to routes and wording"),
+        ("", "SELECT * FROM observations WHERE in_ou('/prod', account_id, event_time)", "9:34: in_ou() changes with the next sync; leave names to routes and wording"),
         ("group_by: [ou]\ncount: findings", "SELECT * FROM observations", "9:1: group_by: ou changes with the next sync; use account_id"),
         ("group_by: [unit]\ncount: findings", "SELECT *, ou AS unit FROM observations", "9:11: ou can be shown, but nothing can be made of it: it changes with the next sync"),
     ])

@@ -222,6 +222,39 @@ proptest! {
     }
 }
 
+/// Reports give the same parameters to every trend, and ask about a past period again: no trend may leave a filter out or look at
+/// the clock, which the view `alerts` does.
+#[test]
+fn every_trend_chooses_and_none_looks_at_the_clock() {
+    let library = Library::built_in();
+    for kind in [Kind::Trend, Kind::Investigation] {
+        for script in library.scripts(kind).unwrap() {
+            let (file, text) = (&script.source.file, &script.source.text);
+            let body = text.split_once("*/").unwrap().1;
+            let words: Vec<_> = body
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .collect();
+            for clock in ["now", "current_date", "current_timestamp", "today"] {
+                assert!(
+                    !words.iter().any(|word| word.eq_ignore_ascii_case(clock)),
+                    "{file}: {clock}"
+                );
+            }
+            assert!(!body.contains("FROM alerts"), "{file} asks the view alerts");
+            let common = [
+                "from", "to", "accounts", "ou", "types", "severity", "tz", "samples", "limit",
+            ];
+            let missing = common
+                .iter()
+                .find(|name| script.header.parameters.iter().all(|p| p.name != **name));
+            assert!(
+                kind != Kind::Trend || missing.is_none(),
+                "{file} does not take {missing:?}"
+            );
+        }
+    }
+}
+
 /// Eight Tuesdays with 1, 2, 3, 4, 5, 6, 7 and 80 findings, and a ninth with 15: median 4.5, distances 3.5 2.5 1.5 .5 .5 1.5 2.5 75.5, so
 /// that MAD is 2 and z is 0.6745 * 10.5 / 2 = 3.54.
 #[tokio::test]

@@ -185,6 +185,12 @@ async fn memory_is_bounded() {
     let error = ask(&session, sql).await.unwrap_err();
     assert_eq!(error.kind, Remedy::AskForLess, "{error}");
     assert!(error.help.is_some(), "{error}");
+    assert!(
+        error
+            .message
+            .starts_with("the query needs more memory than it may use"),
+        "{error}"
+    );
     assert_eq!(
         ask(&session, "SELECT count(*) FROM findings")
             .await

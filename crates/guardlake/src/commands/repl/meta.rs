@@ -86,7 +86,14 @@ fn command(name: &str, mut rest: Vec<String>) -> Result<Meta, String> {
     let most = match name {
         "\\trend" | "\\investigate" => usize::MAX,
         "\\d" | "\\df" | "\\o" | "\\i" => 1,
-        _ => 0,
+        "\\dt" | "\\e" | "\\x" | "\\timing" | "\\?" | "\\h" | "\\q" => 0,
+        unknown => {
+            let names = COMMANDS.iter().map(|(name, ..)| *name);
+            let hint = jobs::closest(unknown, names).unwrap_or("\\?");
+            return Err(format!(
+                "there is no command `{unknown}`; did you mean `{hint}`?"
+            ));
+        }
     };
     if rest.len() > most {
         return Err(format!(
@@ -107,14 +114,7 @@ fn command(name: &str, mut rest: Vec<String>) -> Result<Meta, String> {
         "\\o" => Meta::Output(first.map(PathBuf::from)),
         "\\i" => Meta::Include(first.ok_or("\\i needs a file")?.into()),
         "\\trend" => Meta::Question(Kind::Trend, rest),
-        "\\investigate" => Meta::Question(Kind::Investigation, rest),
-        unknown => {
-            let names = COMMANDS.iter().map(|(name, ..)| *name);
-            let hint = jobs::closest(unknown, names).unwrap_or("\\?");
-            return Err(format!(
-                "there is no command `{unknown}`; did you mean `{hint}`?"
-            ));
-        }
+        _ => Meta::Question(Kind::Investigation, rest),
     })
 }
 
