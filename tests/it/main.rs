@@ -9,6 +9,7 @@ mod life;
 mod loads;
 mod pack;
 mod readers;
+mod reports;
 #[path = "../sim/sim.rs"]
 mod sim;
 mod sql_logic;

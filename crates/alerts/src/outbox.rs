@@ -291,6 +291,12 @@ impl Outbox {
         oldest
     }
 
+    /// Whether anything was ever owed to a channel about an alert, or whatever else has an id.
+    pub fn is_told(&self, id: &str, channel: &str) -> bool {
+        let lanes = self.told.get(id);
+        lanes.is_some_and(|lanes| lanes.iter().any(|(lane, _)| lane.channel == channel))
+    }
+
     /// The events that are waiting or on their way: what must be known of alerts to tell them.
     pub fn needed(&self) -> impl Iterator<Item = &ItemRef> {
         self.lanes.values().flat_map(|state| {

@@ -1,12 +1,17 @@
 //! Makes reports: asks the lake what a report wants to know, and hands the answers to [`::reports`], which writes the documents.
 
 mod cells;
+mod put;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use ::reports::{Answer, Answers, Ask, Document, Each, Format, Frame, Period, Report, ReportError};
+
+pub use put::{Asked, Written, log, put, write};
+pub use schedule::{SCHEDULE, due_now, make_once};
 
 use crate::mistake::Remedy;
 use crate::params::Given;

@@ -2,6 +2,7 @@
 //! instruction, and what it had begun is begun again by whoever comes next.
 
 mod book;
+mod publish;
 #[cfg(test)]
 mod tests;
 mod watched;
@@ -222,6 +223,9 @@ impl Notifier {
         rows.extend(outbox::repeat(&self.book.outbox, &by, |id| {
             self.book.alert(id)
         }));
+        let unpublished = self.book.unpublished(now.saturating_sub(publish::MAX_AGE));
+        let worker = &self.options.worker;
+        rows.extend(unpublished.map(|(channel, row)| publish::queued(channel, row, now, worker)));
         rows
     }
 
@@ -291,13 +295,17 @@ impl Notifier {
                     .and_then(|json| serde_json::from_str(json).ok())
                     .unwrap_or_default(),
             });
-        let evidence = Arc::clone(&self.evidence);
+        let (evidence, lake) = (Arc::clone(&self.evidence), self.lake.clone());
         // Another process may take over what this one has begun and says nothing of.
         let patience = Duration::from_micros((self.options.patience.in_doubt / 2).max(0) as u64);
         self.sending.spawn(async move {
             let Ok(Ok(_turn)) = tokio::time::timeout(patience, turns.acquire_owned()).await else {
                 return (row, Ended::NotMade);
             };
+            if publish::is(&row) {
+                let ended = publish::published(&lake, &*channel, &row).await;
+                return (row, ended);
+            }
             for item in notice.items.iter_mut().take(LOOKED_UP) {
                 let looked = tokio::time::timeout(LOOKING, evidence.top(&item.alert)).await;
                 item.top = looked.unwrap_or_default();
@@ -474,12 +482,16 @@ pub fn rule_notes(rule: &Rule) -> RuleNotes {
 
 #[tracing::instrument(name = "delivery", skip_all, fields(route = notice.route))]
 async fn told(channel: &dyn Channel, notice: &Notice, before: Option<&Receipt>) -> Ended {
-    let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
     if notice.items.is_empty() {
         return Ended::ForGood("nothing is known of its alerts any more".to_owned());
     }
-    let attempt = AssertUnwindSafe(channel.deliver(notice, before)).catch_unwind();
-    match tokio::time::timeout(LONGEST, attempt).await {
+    attempted(channel.deliver(notice, before)).await
+}
+
+/// How an attempt ended, however it did.
+async fn attempted(attempt: impl Future<Output = Result<Receipt, Failed>>) -> Ended {
+    let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+    match tokio::time::timeout(LONGEST, AssertUnwindSafe(attempt).catch_unwind()).await {
         // What it had done by then nobody knows.
         Ok(Err(_)) => Ended::ForNow(
             "the channel broke off: a mistake in guardlake, please report it with the log"

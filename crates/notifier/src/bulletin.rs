@@ -6,6 +6,10 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use document::{document, within};
+pub(crate) use mail::{Picture, mail};
+pub(crate) use words::{lines, plain, words};
+
 /// The folder beside the tables of a lake where bulletins lie.
 pub const BULLETINS: &str = "reports";
 
@@ -13,9 +17,6 @@ pub const BULLETINS: &str = "reports";
 pub fn bulletin_path(report: &str, period: &str) -> String {
     format!("_bulletins/{report}/{period}.json")
 }
-pub(crate) use document::{document, within};
-pub(crate) use mail::{Picture, mail};
-pub(crate) use words::{lines, plain, words};
 
 /// What a channel has of a report: a few lines, where the rest lies, and all of it for mail.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,12 @@
 //! `guardlake report`: which reports there are, and making them by hand.
 
 pub(crate) mod make;
-pub(crate) mod schedule;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use jobs::reports::{ReportFile, load, unknown_questions};
+use jobs::reports::{Asked, ReportFile, load, log, put, unknown_questions, write};
 use jobs::{Library, Limits};
 use lake::{ReportRow, ReportStep, Shelf};
 use reports::{Format as As, Period};
@@ -18,7 +17,6 @@ use crate::args::{Format, Report, RunReport};
 use crate::failure::{Failure, note};
 use crate::settings::Settings;
 use crate::{output, wire_up};
-use make::{Asked, make, put};
 
 /// Periods of one back-fill at most: twenty years of days would be a typing mistake.
 const MOST: usize = 2_000;
@@ -147,7 +145,7 @@ async fn by_hand(
             given: &parameters,
             formats: &formats,
         };
-        let made = make(&session, &asked).await?;
+        let made = write(&session, &asked, wire_up::now()).await?;
         let row = match (args.folder(), &shelf) {
             (Some(folder), _) => {
                 make::write_to(&folder, &made)?;
@@ -168,7 +166,7 @@ async fn by_hand(
             row.channels.clone_from(&report.deliver.channels);
             make::lay_out(&lake, &session, &asked, &row).await?;
         }
-        make::log(&lake, &row).await?;
+        log(&lake, &row).await?;
         bar.inc(1);
         rows.push(json!({
             "report": row.report,

@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use alerts::outbox::{DeliveryRow, ItemRef, Outbox};
 use alerts::{AccountNotes, Alert, AlertEvent, Event, followed};
-use lake::{Lake, LakeError, Table};
+use lake::{Lake, LakeError, ReportRow, ReportStep, Table};
+
+use super::publish;
 
 /// Positions without rows are committed this often: microseconds.
 const POSITION_EVERY: i64 = 600_000_000;
@@ -28,6 +30,9 @@ pub(super) struct Book {
     news: Vec<(ItemRef, bool)>,
     accounts: HashMap<String, AccountNotes>,
     accounts_version: i64,
+    /// Reports that channels are to hear of.
+    reports: Vec<ReportRow>,
+    reports_version: i64,
 }
 
 impl Book {
@@ -52,6 +57,8 @@ impl Book {
             news: Vec::new(),
             accounts: HashMap::new(),
             accounts_version: -1,
+            reports: Vec::new(),
+            reports_version: -1,
         };
         book.follow(lake).await?;
         Ok(book)
@@ -82,7 +89,21 @@ impl Book {
             self.accounts = lake.accounts().await?.into_iter().map(notes).collect();
             self.accounts_version = accounts;
         }
+        if lake.version(Table::ReportLog).await? != self.reports_version {
+            let (version, rows) = lake.reports().await?;
+            self.reports = rows;
+            self.reports
+                .retain(|row| row.step == ReportStep::Made && !row.channels.is_empty());
+            self.reports_version = version;
+        }
         Ok(())
+    }
+
+    /// Reports that channels were never owed, made at or after `since` (UTC microseconds): the channel, and the report.
+    pub(super) fn unpublished(&self, since: i64) -> impl Iterator<Item = (&String, &ReportRow)> {
+        let recent = self.reports.iter().filter(move |row| row.at >= since);
+        let owed = recent.flat_map(|row| row.channels.iter().map(move |channel| (channel, row)));
+        owed.filter(|(channel, row)| !self.outbox.is_told(&publish::id(row), channel))
     }
 
     async fn follow_alerts(&mut self, lake: &Lake, planned: i64) -> Result<(), LakeError> {

@@ -1,38 +1,17 @@
-//! From a report and a period to documents in their place, a row in the log, and what channels tell of it.
+//! Where documents belong, and what channels tell of them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jobs::Session;
-use jobs::reports::{Made, MakeError, ReportFile};
-use lake::{AlertCommit, Lake, ReportRow, ReportStep, Shelf};
+use jobs::reports::{Asked, Made, MakeError, Written};
+use lake::{Lake, ReportRow, Shelf};
 use notifier::{BULLETINS, Bulletin, Image, bulletin_path};
-use reports::{Document, Format, Period, Report};
-use sha2::{Digest, Sha256};
+use reports::{Format, Report};
 
 use crate::failure::Failure;
 use crate::settings::Settings;
-use crate::wire_up;
-
-/// How often somebody else may write to the log first.
-const ATTEMPTS: u32 = 20;
-
-/// What is to be made.
-pub(crate) struct Asked<'a> {
-    pub(crate) file: &'a ReportFile,
-    pub(crate) period: &'a Period,
-    pub(crate) given: &'a BTreeMap<String, String>,
-    pub(crate) formats: &'a [Format],
-}
-
-/// Documents that are not put anywhere yet.
-pub(crate) struct Written {
-    /// Below where they will lie: `weekly_overview/2026-W47/weekly_overview-2026-W47.html`.
-    documents: Vec<(String, Vec<u8>)>,
-    pub(crate) row: ReportRow,
-}
 
 impl From<MakeError> for Failure {
     fn from(error: MakeError) -> Failure {
@@ -43,76 +22,12 @@ impl From<MakeError> for Failure {
     }
 }
 
-/// Makes the documents of a report.
-pub(crate) async fn make(session: &Session, asked: &Asked<'_>) -> Result<Written, Failure> {
-    let Asked {
-        file,
-        period,
-        given,
-        formats,
-    } = asked;
-    let made = jobs::reports::make(session, file, period, given, formats).await?;
-    let folder = format!("{}/{}", file.source.name, period.name());
-    let mut digest = Sha256::new();
-    let mut documents = Vec::new();
-    for document in made.into_iter().flat_map(|made| made.documents) {
-        for (name, bytes) in files(document) {
-            digest.update((bytes.len() as u64).to_le_bytes());
-            digest.update(&bytes);
-            documents.push((format!("{folder}/{name}"), bytes));
-        }
-    }
-    let digest = digest.finalize();
-    Ok(Written {
-        row: ReportRow {
-            report: file.source.name.clone(),
-            step: ReportStep::Made,
-            period: period.name(),
-            period_from: Some(period.from()),
-            period_to: Some(period.to()),
-            at: wire_up::now(),
-            by: String::new(),
-            location: None,
-            documents: documents.iter().map(|(name, _)| name.clone()).collect(),
-            digest: Some(digest.iter().map(|byte| format!("{byte:02x}")).collect()),
-            channels: Vec::new(),
-        },
-        documents,
-    })
-}
-
-/// A document, its pictures and its plain text as files. The page of a mail names its pictures by content ids; beside it they are there
-/// to be looked at.
-fn files(document: Document) -> Vec<(String, Vec<u8>)> {
-    let stem = document.name.trim_end_matches(".html").to_owned();
-    let mut files = vec![(document.name, document.bytes)];
-    if !document.plain.is_empty() {
-        files.push((format!("{stem}.txt"), document.plain.into_bytes()));
-    }
-    files.extend(
-        (document.attachments.into_iter())
-            .map(|picture| (format!("{stem}.{}", picture.name), picture.bytes)),
-    );
-    files
-}
-
 /// Where the documents of a report belong.
 pub(crate) fn shelf(lake: &Lake, settings: &Settings, report: &Report) -> Result<Shelf, Failure> {
     let to = report.deliver.to.as_ref().or(settings.reports.to.as_ref());
     Ok(match to {
         Some(uri) => Shelf::at(uri)?,
         None => lake.shelf("reports")?,
-    })
-}
-
-/// Puts documents in their place; the row says where.
-pub(crate) async fn put(shelf: &Shelf, written: Written) -> Result<ReportRow, Failure> {
-    for (path, bytes) in written.documents {
-        shelf.put(&path, bytes).await?;
-    }
-    Ok(ReportRow {
-        location: Some(shelf.uri().to_owned()),
-        ..written.row
     })
 }
 
@@ -189,20 +104,4 @@ fn bulletin(mut made: Vec<Made>, row: &ReportRow) -> Bulletin {
     };
     bulletin.images = mail.attachments.into_iter().map(image).collect();
     bulletin
-}
-
-/// Adds a row to the log of reports.
-pub(crate) async fn log(lake: &Lake, row: &ReportRow) -> Result<(), Failure> {
-    for _ in 0..ATTEMPTS {
-        let (version, _) = lake.reports().await?;
-        if let AlertCommit::Committed { .. } = lake
-            .append_reports(version, std::slice::from_ref(row))
-            .await?
-        {
-            return Ok(());
-        }
-    }
-    Err(Failure::io(
-        "others write to the log of reports all the time",
-    ))
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::{ConsumerOptions, consume};
+use jobs::reports::{Asked, due_now, make_once};
 use jobs::{Limits, Session};
-use lake::{CompactOptions, Lake, Table, VacuumOptions};
+use lake::{CompactOptions, Lake, ReportRow, Table, VacuumOptions};
 use notifier::Notifier;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::Files;
 use crate::args::Role;
-use crate::commands::report::make::Asked;
 use crate::commands::{alert, ingest as loading, notify, report};
 use crate::failure::{Failure, note};
 use crate::health::{self, Done, Health};
@@ -195,7 +195,7 @@ impl Service {
         let files = self.files.now();
         for file in &files.reports {
             let Ok(read) = &file.report else { continue };
-            let due = report::schedule::due_now(&self.lake, read, wire_up::now()).await?;
+            let due = due_now(&self.lake, read, wire_up::now()).await?;
             if due.is_empty() {
                 continue;
             }
@@ -207,8 +207,12 @@ impl Service {
                     given: &BTreeMap::new(),
                     formats: &read.formats,
                 };
-                let made =
-                    report::schedule::make_once(&self.lake, &self.settings, &session, &asked);
+                let shelf = report::make::shelf(&self.lake, &self.settings, read)?;
+                let lay_out = async |row: &ReportRow| {
+                    report::make::lay_out(&self.lake, &session, &asked, row).await
+                };
+                let now = wire_up::now();
+                let made = make_once(&self.lake, &session, &asked, &shelf, now, lay_out);
                 match made.await {
                     Ok(true) => note(&format!(
                         "report {} of {} is made",

@@ -1,26 +1,19 @@
 //! Reports that are made by themselves. All that must be remembered is the log of reports: any number of processes may watch the clock,
 //! and each period is logged as made once.
 
-use lake::{AlertCommit, Lake, ReportRow, ReportStep};
-use reports::{Period, Report};
+use ::reports::{Period, Report};
+use lake::{AlertCommit, Lake, LakeError, ReportRow, ReportStep, Shelf};
 
-use super::make::{self, Asked, lay_out, make, put};
-use crate::failure::Failure;
-use crate::settings::Settings;
-use jobs::Session;
+use super::MakeError;
+use super::put::{ATTEMPTS, Asked, contended, put, write};
+use crate::session::Session;
 
-/// Who made a report that nobody asked for.
-const BY: &str = "schedule";
-/// How often somebody else may write to the log first.
-const ATTEMPTS: u32 = 20;
+/// Who made a report that nobody asked for: [`ReportRow::by`].
+pub const SCHEDULE: &str = "schedule";
 
 /// The periods that a report is owed for at `now` (UTC microseconds), the oldest first. Who asks first for a report makes a row that says
 /// since when the clock is watched.
-pub(crate) async fn due_now(
-    lake: &Lake,
-    report: &Report,
-    now: i64,
-) -> Result<Vec<Period>, Failure> {
+pub async fn due_now(lake: &Lake, report: &Report, now: i64) -> Result<Vec<Period>, LakeError> {
     if report.schedule.is_none() {
         return Ok(Vec::new());
     }
@@ -41,7 +34,7 @@ pub(crate) async fn due_now(
             period_from: None,
             period_to: None,
             at: now,
-            by: BY.to_owned(),
+            by: SCHEDULE.to_owned(),
             location: None,
             documents: Vec::new(),
             digest: None,
@@ -49,66 +42,62 @@ pub(crate) async fn due_now(
         };
         lake.append_reports(version, &[row]).await?;
     }
-    Err(Failure::io(
-        "others write to the log of reports all the time",
-    ))
+    Err(contended(lake))
 }
 
-/// The newest period that the schedule has made: as long as the report's periods are now, so that a report may change from weeks to months.
+/// The newest period that the schedule has made, as long as the report's periods are now: a report may change from weeks to months.
 fn last_made(mine: &[&ReportRow], report: &Report) -> Option<Period> {
     let made = mine
         .iter()
-        .filter(|row| row.step == ReportStep::Made && row.by == BY);
+        .filter(|row| row.step == ReportStep::Made && row.by == SCHEDULE);
     let end = made.filter_map(|row| row.period_to).max()?;
     Period::before(report.unit, &report.zone, end)
 }
 
-/// Makes a report of a period, unless somebody has. `false` where somebody came first: what both made is the same.
-pub(crate) async fn make_once(
+/// Makes a report of a period, puts it on a shelf and logs it, unless somebody has. `lay_out` is called with the row before it is logged,
+/// where channels are to hear of it. `false` where somebody came first: what both made is the same.
+pub async fn make_once<E: From<MakeError> + From<LakeError>>(
     lake: &Lake,
-    settings: &Settings,
     session: &Session,
     asked: &Asked<'_>,
-) -> Result<bool, Failure> {
+    shelf: &Shelf,
+    now: i64,
+    lay_out: impl AsyncFn(&ReportRow) -> Result<(), E>,
+) -> Result<bool, E> {
     let Ok(report) = &asked.file.report else {
         return Ok(false);
     };
     let is_this = |row: &ReportRow| {
         row.report == report.name
             && row.step == ReportStep::Made
-            && row.by == BY
+            && row.by == SCHEDULE
             && row.period_to == Some(asked.period.to())
     };
-    let mut row = None;
+    let mut made = None;
     for _ in 0..ATTEMPTS {
         let (version, rows) = lake.reports().await?;
         if rows.iter().any(is_this) {
             return Ok(false);
         }
-        let row = match &row {
+        let row = match &made {
             Some(row) => row,
             None => {
-                let written = make(session, asked).await?;
-                let shelf = make::shelf(lake, settings, report)?;
-                let made = ReportRow {
-                    by: BY.to_owned(),
+                let written = write(session, asked, now).await?;
+                let row = ReportRow {
+                    by: SCHEDULE.to_owned(),
                     channels: report.deliver.channels.clone(),
-                    ..put(&shelf, written).await?
+                    ..put(shelf, written).await?
                 };
-                if !made.channels.is_empty() {
-                    lay_out(lake, session, asked, &made).await?;
+                if !row.channels.is_empty() {
+                    lay_out(&row).await?;
                 }
-                row.insert(made)
+                made.insert(row)
             }
         };
-        if let AlertCommit::Committed { .. } = lake
-            .append_reports(version, std::slice::from_ref(row))
-            .await?
-        {
+        let appended = lake.append_reports(version, std::slice::from_ref(row));
+        if let AlertCommit::Committed { .. } = appended.await? {
             return Ok(true);
         }
     }
-    Err(Failure::io(
-        "others write to the log of reports all the time",
-    ))
+    Err(contended(lake).into())
 }
