@@ -23,6 +23,8 @@ pub(crate) fn words(bulletin: &Bulletin) -> Words {
     let name = tame(&bulletin.report, NAME);
     let period = tame(&bulletin.period, NAME);
     let mut title = tame(bulletin.title.trim(), TITLE).trim().to_owned();
+    // What makes it dull makes it longer, and subjects are for one look.
+    title = clean(&title, TITLE).into_owned();
     if title.is_empty() {
         title = format!("Report {name} {period}").trim().to_owned();
     }
@@ -73,7 +75,9 @@ fn facts(bulletin: &Bulletin) -> Vec<Fact> {
 /// The text for those to whom HTML is not shown: line for line, without anything that could be clicked.
 pub(crate) fn plain(bulletin: &Bulletin) -> String {
     let lines = bulletin.plain.lines();
-    let lines: Vec<String> = lines.map(|line| tame(line, usize::MAX)).collect();
+    let lines: Vec<String> = lines
+        .map(|line| tame(&line.replace('\t', "    "), usize::MAX))
+        .collect();
     lines.join("\n")
 }
 

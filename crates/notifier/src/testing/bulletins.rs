@@ -71,7 +71,8 @@ pub(crate) fn report_with(text: &str) -> Bulletin {
         title: text.to_owned(),
         summary,
         plain: format!("{text}\n{text}"),
-        location: text.to_owned(),
+        // Not the text alone: an `https://` place is a link, as it is meant to be.
+        location: format!("/srv/{text}"),
         documents: vec![
             text.to_owned(),
             format!("{text}.html"),

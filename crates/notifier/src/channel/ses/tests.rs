@@ -168,7 +168,9 @@ fn contract_of_reports(seen: &Seen) -> Answer {
 #[tokio::test]
 async fn a_report_is_a_page_with_its_pictures() {
     let receiver = Receiver::start(contract_of_reports).await;
-    let there = channel(&receiver.url, json!({}));
+    let mut there = channel(&receiver.url, json!({}));
+    // Megabytes of pictures, without optimisation.
+    there.timeout = Duration::from_secs(60);
     assert!(there.takes_reports());
     let report = testing::report();
     let receipt = there.publish(&report).await.unwrap();
