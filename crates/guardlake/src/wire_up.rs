@@ -127,6 +127,13 @@ pub(crate) fn user() -> Option<String> {
     std::env::var_os("USER").and_then(|name| name.into_string().ok())
 }
 
+/// The program that the user's environment names for a purpose, as all tools read it: `PAGER`, `VISUAL`, `EDITOR`. The first that is
+/// set; an empty text is an answer, too.
+pub(crate) fn program(names: &[&str]) -> Option<String> {
+    let mut set = names.iter().filter_map(std::env::var_os);
+    set.next().and_then(|name| name.into_string().ok())
+}
+
 /// The lake's address, or what to do about its absence.
 pub(crate) fn lake_uri(settings: &Settings) -> Result<&str, Failure> {
     settings.lake.uri.as_deref().ok_or_else(|| {

@@ -23,6 +23,7 @@ use super::{given, questions, sql};
 use crate::args::{Bounds, Format};
 use crate::failure::{Failure, note};
 use crate::output::{self, ROWS, Sink};
+use crate::wire_up;
 use meta::Meta;
 use words::{Above, Words};
 
@@ -363,10 +364,7 @@ fn edit(text: &str) -> Result<String, Failure> {
         .tempfile()
         .map_err(cannot)?;
     std::fs::write(file.path(), text).map_err(cannot)?;
-    let editor = ["VISUAL", "EDITOR"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok());
-    let editor = editor.unwrap_or_else(|| "vi".to_owned());
+    let editor = wire_up::program(&["VISUAL", "EDITOR"]).unwrap_or_else(|| "vi".to_owned());
     // The name may hold blanks, so the shell gets it as an argument.
     let status = Command::new("sh")
         .args(["-c", &format!("{editor} \"$1\""), "sh"])

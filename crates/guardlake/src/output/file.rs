@@ -51,7 +51,7 @@ pub(crate) struct AnswerFile {
 
 enum To {
     Parquet(Box<ArrowWriter<NamedTempFile>>),
-    Text(Sink<BufWriter<NamedTempFile>>),
+    Text(Box<Sink<BufWriter<NamedTempFile>>>),
 }
 
 /// The answer would replace a file.
@@ -99,7 +99,7 @@ impl AnswerFile {
             }
             FileFormat::Text(format) => {
                 let sink = Sink::new(BufWriter::new(file), schema, format);
-                To::Text(sink.map_err(|e| cannot(path, &e))?)
+                To::Text(Box::new(sink.map_err(|e| cannot(path, &e))?))
             }
         };
         Ok(AnswerFile {

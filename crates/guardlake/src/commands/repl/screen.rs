@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
 use crate::output;
+use crate::wire_up;
 
 /// Shows text. `height` is the number of lines of the terminal, if standard output is one.
 pub(super) fn show(text: &str, height: Option<usize>) -> Result<(), Failure> {
     let longer = height.is_some_and(|height| text.lines().count() >= height);
-    let pager = std::env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
+    let pager = wire_up::program(&["PAGER"]).unwrap_or_else(|| "less".to_owned());
     if longer && std::io::stdout().is_terminal() && !pager.trim().is_empty() && page(&pager, text) {
         return Ok(());
     }
