@@ -10,6 +10,7 @@ mod loads;
 mod pack;
 mod readers;
 mod reports;
+mod service;
 #[path = "../sim/sim.rs"]
 mod sim;
 mod sql_logic;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{Kinesis, finish, folder, guardlake, ndjson, run, sql, verified};
 
-fn documents(findings: u64, seed: u64) -> Vec<sample::Document> {
+pub(crate) fn documents(findings: u64, seed: u64) -> Vec<sample::Document> {
     let options = Options {
         findings,
         seed,
@@ -22,7 +22,7 @@ fn documents(findings: u64, seed: u64) -> Vec<sample::Document> {
     Generator::new(options).collect()
 }
 
-async fn put(kinesis: &Kinesis, stream: &str, documents: &[sample::Document]) {
+pub(crate) async fn put(kinesis: &Kinesis, stream: &str, documents: &[sample::Document]) {
     for chunk in documents.chunks(100) {
         let entry = |document: &sample::Document| {
             let entry = PutRecordsRequestEntry::builder().data(Blob::new(document.bytes.clone()));
@@ -60,7 +60,7 @@ fn rows(lake: &str) -> i64 {
     counted[0]["n"].as_i64().expect("a count")
 }
 
-async fn until_rows(lake: &str, wanted: i64) {
+pub(crate) async fn until_rows(lake: &str, wanted: i64) {
     let started = Instant::now();
     while rows(lake) < wanted {
         assert!(
@@ -72,7 +72,7 @@ async fn until_rows(lake: &str, wanted: i64) {
     }
 }
 
-fn signal(child: &Child, signal: &str) {
+pub(crate) fn signal(child: &Child, signal: &str) {
     let _ = Command::new("kill")
         .args([signal, &child.id().to_string()])
         .status();

@@ -1,7 +1,10 @@
 //! Whether evaluating rules costs the same on the thirtieth day as on the first, and a lake for comparing sliding windows.
 //!
 //! cargo run --release -p guardlake --example rules_bench -- days [DAYS [FINDINGS_A_DAY [COMMITS_A_DAY [RULES]]]]
+//! cargo run --release -p guardlake --example rules_bench -- years [DAYS [COMMITS [FINDINGS_A_COMMIT [RULES]]]]
 //! cargo run --release -p guardlake --example rules_bench -- lake DIR FINDINGS
+//!
+//! `years` has upkeep on, with findings kept for 400 days, and a clock of its own: does a lake of three years cost more than one of three months?
 
 #![expect(
     clippy::print_stdout,
@@ -9,12 +12,18 @@
     reason = "a program that prints figures"
 )]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use alerts::{Event, Rule};
 use finding::Finding;
 use jobs::{Evaluator, Library, Limits, Session};
-use lake::{Lake, Provenance, Writer, WriterOptions};
+use lake::{
+    CompactOptions, Lake, Provenance, Retention, Surroundings, Table, VacuumOptions, Writer,
+    WriterOptions,
+};
+use object_store::local::LocalFileSystem;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -48,6 +57,15 @@ async fn main() -> Result<(), Failure> {
         Some("lake") => {
             let folder = arguments.get(1).ok_or("lake DIR FINDINGS")?;
             window_lake(folder, number(2, 10_000_000)?).await
+        }
+        Some("years") => {
+            years(
+                number(1, 1_100)?,
+                number(2, 10_000)?,
+                number(3, 100)?,
+                number(4, 10)?,
+            )
+            .await
         }
         _ => {
             days(
@@ -221,6 +239,143 @@ async fn days(days: u64, a_day: u64, commits: u64, rules: u64) -> Result<(), Fai
         );
     }
     Ok(())
+}
+
+/// Many small commits over years, each followed by a look of the rules; upkeep once a day.
+async fn years(days: u64, commits: u64, each: u64, rules: u64) -> Result<(), Failure> {
+    const ROWS: u64 = 11;
+    let folder = tempfile::tempdir()?;
+    // Files bear the machine's time, so the clock runs ahead of it.
+    let start = ((Surroundings::default().now)() / DAY + 1) * DAY;
+    let clock = Arc::new(AtomicI64::new(start));
+    let open = || {
+        let clock = Arc::clone(&clock);
+        let surroundings = Surroundings {
+            now: Arc::new(move || clock.load(Ordering::Relaxed)),
+            ..Surroundings::default()
+        };
+        let store = LocalFileSystem::new_with_prefix(folder.path());
+        async move { Ok::<_, Failure>(Lake::open_in(Arc::new(store?), surroundings).await?) }
+    };
+    let lake = open().await?;
+    let retention = Retention::parse("400d")?;
+    let mut writer = lake.writer(WriterOptions::default()).await?;
+    let (rules, library, limits) = (rule_set(rules)?, Library::built_in(), Limits::default());
+    let mut evaluator = Evaluator::new(lake.clone(), DAY);
+    println!(
+        "{commits} commits of {each} findings over {days} days, {} rules",
+        rules.len()
+    );
+    println!(
+        "{:>5} {:>9} {:>7} {:>7} {:>8} {:>10} {:>10} {:>10} {:>9} {:>7}",
+        "day",
+        "rows",
+        "files",
+        "logs",
+        "entries",
+        "commit ms",
+        "look ms",
+        "upkeep ms",
+        "open ms",
+        "RSS MB"
+    );
+    let (mut stored, mut looked, mut kept_up) = (Vec::new(), Vec::new(), Vec::new());
+    let mut chance = Chance(23);
+    let mut made = 0;
+    let mut all = Vec::new();
+    for day in 0..days {
+        while made < (day + 1) * commits / days {
+            let now = start + day as i64 * DAY + ((made * 7_919) % 86_400) as i64 * SECOND;
+            clock.store(now.max(clock.load(Ordering::Relaxed)), Ordering::Relaxed);
+            let rows = (0..each).map(|nth| Made {
+                id: made * each + nth,
+                account: chance.below(500),
+                time: now - chance.below(600) as i64 * SECOND,
+                address: match chance.below(50) {
+                    0 => 4_000_000_000 + made % 7,
+                    _ => chance.below(400_000),
+                },
+                count: 1,
+            });
+            let rows: Vec<Made> = rows.collect();
+            let began = Instant::now();
+            store(&mut writer, rows.into_iter(), now).await?;
+            stored.push(began.elapsed().as_secs_f64() * 1e3);
+            let began = Instant::now();
+            let session = Session::open(&lake, &library, &limits).await?;
+            let report = evaluator.look(&session, &rules, &[], now).await?;
+            if let Some((rule, why)) = report.failed.first() {
+                eprintln!("{rule}: {why}");
+            }
+            looked.push(began.elapsed().as_secs_f64() * 1e3);
+            made += 1;
+        }
+        clock.store(start + (day as i64 + 1) * DAY, Ordering::Relaxed);
+        let began = Instant::now();
+        lake.expire(&retention, false).await?;
+        lake.compact(CompactOptions::default()).await?;
+        lake.vacuum(VacuumOptions::default()).await?;
+        kept_up.push(began.elapsed().as_secs_f64() * 1e3);
+        if (day + 1) % (days / ROWS).max(1) != 0 {
+            continue;
+        }
+        let began = Instant::now();
+        let cold = open().await?;
+        Session::open(&cold, &library, &limits).await?;
+        let opened = began.elapsed().as_secs_f64() * 1e3;
+        let info = cold.info().await?;
+        let findings = |info: &&lake::TableInfo| info.table == Table::Findings;
+        let of: Vec<_> = info.iter().filter(findings).collect();
+        let logs: u64 = info
+            .iter()
+            .filter(|info| !findings(info))
+            .map(|info| info.files)
+            .sum();
+        let entries = std::fs::read_dir(folder.path().join("findings/_delta_log"))?.count();
+        let row = (
+            median(&mut stored),
+            median(&mut looked),
+            median(&mut kept_up),
+            opened,
+        );
+        println!(
+            "{:>5} {:>9} {:>7} {logs:>7} {entries:>8} {:>10.1} {:>10.1} {:>10.1} {:>9.1} {:>7}",
+            day + 1,
+            of.iter().map(|info| info.rows).sum::<u64>(),
+            of.iter().map(|info| info.files).sum::<u64>(),
+            row.0,
+            row.1,
+            row.2,
+            row.3,
+            resident()
+        );
+        all.push(row);
+    }
+    // Before retention begins to take, a lake grows; then it should not.
+    if let (Some(full), Some(last)) = (all.get(all.len() / 2), all.last()) {
+        println!(
+            "last / middle: commit {:.2}, look {:.2}, upkeep {:.2}, open {:.2}",
+            last.0 / full.0,
+            last.1 / full.1,
+            last.2 / full.2,
+            last.3 / full.3
+        );
+    }
+    let verified = lake.verify().await?;
+    println!(
+        "{} rows, {} expired, {} problems",
+        verified.rows,
+        verified.expired,
+        verified.problems.len()
+    );
+    Ok(())
+}
+
+/// The middle of some figures, which are taken.
+fn median(figures: &mut Vec<f64>) -> f64 {
+    let mut figures = std::mem::take(figures);
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
 /// Rules of a SOC, in variations: windows from minutes to a day.
