@@ -1,8 +1,10 @@
 //! What asks: `sql` with files and limits, `trend`, `investigate`, and the prompt on a pseudo terminal.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 fn guardlake(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_guardlake"))
@@ -326,79 +328,172 @@ fn questions_are_found_and_say_what_they_need() {
     );
 }
 
-/// What the prompt shows for what is typed, one line after the other. `None` where the machine has no `script` (util-linux).
-fn typed(folder: &Path, lines: &[&str]) -> Option<String> {
-    let command = format!(
-        "stty rows 30 cols 120; {} --lake lake --format table sql",
-        env!("CARGO_BIN_EXE_guardlake")
-    );
-    let mut child = Command::new("script")
-        .args(["-q", "-e", "-c", &command, "/dev/null"])
-        .current_dir(folder)
-        .env("XDG_STATE_HOME", folder.join("state"))
-        .env("PAGER", "cat; echo through the pager")
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+/// Whoever is impatient finds no half file.
+#[cfg(unix)]
+#[test]
+fn an_answer_given_up_leaves_no_file() {
+    let folder = lake();
+    let at = folder.path();
+    let many =
+        "SELECT a.raw FROM findings a, findings b, findings c, findings d, findings e, findings f";
+    let mut child = Command::new(env!("CARGO_BIN_EXE_guardlake"))
+        .args(["--lake", "lake", "sql", many, "--output", "many.ndjson"])
+        .current_dir(at)
+        .stderr(Stdio::piped())
         .spawn()
-        .ok()?;
-    let mut input = child.stdin.take().expect("it is piped");
-    // The terminal must be raw before keys come, and a query must run before it is given up.
-    let pause = || std::thread::sleep(std::time::Duration::from_millis(1_500));
-    for line in lines {
-        pause();
-        write!(input, "{line}").expect("it is read");
+        .expect("it starts");
+    let parts = || {
+        let entries = std::fs::read_dir(at).expect("the folder").flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names
+            .filter(|name| name.contains(".part") || name.contains("many"))
+            .count()
+    };
+    for _ in 0..200 {
+        if parts() > 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    pause();
-    drop(input);
-    let output = child.wait_with_output().expect("it ends");
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    assert_eq!(parts(), 1, "it is being written");
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(4));
+    assert_eq!(parts(), 0);
+}
+
+/// The prompt on a pseudo terminal.
+struct Terminal {
+    child: std::process::Child,
+    input: std::process::ChildStdin,
+    shown: Arc<Mutex<String>>,
+    read: usize,
+}
+
+impl Terminal {
+    /// `None` where the machine has no `script` (util-linux).
+    fn open(folder: &Path) -> Option<Terminal> {
+        let command = format!(
+            "stty rows 30 cols 120; {} --lake lake --format table sql",
+            env!("CARGO_BIN_EXE_guardlake")
+        );
+        let mut child = Command::new("script")
+            .args(["-q", "-e", "-c", &command, "/dev/null"])
+            .current_dir(folder)
+            .env("XDG_STATE_HOME", folder.join("state"))
+            .env("PAGER", "cat; echo through the pager")
+            .env("TERM", "xterm")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let (input, mut output) = (child.stdin.take()?, child.stdout.take()?);
+        let shown = Arc::new(Mutex::new(String::new()));
+        let kept = Arc::clone(&shown);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = output.read(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+                kept.lock().expect("not poisoned").push_str(&text);
+            }
+        });
+        Some(Terminal {
+            child,
+            input,
+            shown,
+            read: 0,
+        })
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.input.write_all(keys.as_bytes()).expect("it is read");
+    }
+
+    /// Whether a text is shown within some seconds; what was waited for before is not looked at again.
+    fn shows(&mut self, text: &str, seconds: u64) -> bool {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while Instant::now() < end {
+            let shown = self.shown.lock().expect("not poisoned").clone();
+            if let Some(at) = shown[self.read..].find(text) {
+                self.read += at + text.len();
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    fn waits(&mut self, text: &str) {
+        let seen = self.shows(text, 60);
+        assert!(
+            seen,
+            "`{text}` is not in:\n{}",
+            self.shown.lock().expect("not poisoned")
+        );
+    }
+}
+
+/// A query that nobody waits for must not go on when a test has failed.
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
 fn the_prompt_is_what_psql_users_expect() {
     let folder = lake();
     let at = folder.path();
-    let endless = "SELECT count(*) FROM findings a, findings b, findings c, findings d, findings e, findings f WHERE a.severity + b.severity > c.severity * d.severity + e.severity + f.severity;\r";
-    let lines = [
-        "SELECT count(*) AS all_of_them\r",
-        "FROM findings -- no end here;\r",
-        ";\r",
-        "\\x\r",
-        "SELECT 'left' AS first_column, 'right' AS second_column;\r",
-        "\\x\r",
-        "\\timing\r",
-        "SELECT nope; SELECT 2;\r",
-        "\\d sou\t\r",
-        "\\trend regions limit=1\r",
-        "\\o answer.csv\r",
-        "SELECT 7 AS seven;\r",
-        "\\o\r",
-        "SELECT unnest(range(0, 90)) AS many;\r",
-        endless,
-        "\x03",
-        "SELECT 'still' || ' here';\r",
-        "\\q\r",
-    ];
-    let Some(shown) = typed(at, &lines) else {
+    let Some(mut terminal) = Terminal::open(at) else {
         return;
     };
-    for words in [
-        "all_of_them",
-        "(1 row, ",
-        "-[ 1 ]",
-        "second_column | right",
-        "times are not shown",
-        "no column \"nope\"",
-        "loaded_at",
-        "high_or_critical",
-        "through the pager",
-        "given up",
-        "still here",
-    ] {
-        assert!(shown.contains(words), "`{words}` is not in:\n{shown}");
+    terminal.waits("guardlake> ");
+    let steps = [
+        ("SELECT count(*) AS all_of_them\r", "...> "),
+        ("FROM findings -- no end here;\r", "...> "),
+        (";\r", "(1 row, "),
+        ("\\x\r", "a column a line"),
+        (
+            "SELECT 'left' AS first_column, 'right' AS second_column;\r",
+            "second_column | right",
+        ),
+        ("\\x\r", "a row a line"),
+        ("\\timing\r", "times are not shown"),
+        ("SELECT nope; SELECT 2;\r", "no column \"nope\""),
+        ("\\d sou\t\r", "loaded_at"),
+        ("\\trend regions limit=1\r", "high_or_critical"),
+        ("\\o answer.csv\r", "guardlake> "),
+        ("SELECT 7 AS seven;\r", "(1 row)"),
+        ("\\o\r", "guardlake> "),
+        (
+            "SELECT unnest(range(0, 90)) AS many;\r",
+            "through the pager",
+        ),
+    ];
+    for (keys, shown) in steps {
+        terminal.press(keys);
+        terminal.waits(shown);
+        if shown != "...> " && shown != "guardlake> " {
+            terminal.waits("guardlake> ");
+        }
     }
+    terminal.press("SELECT count(*) FROM findings a, findings b, findings c, findings d, findings e, findings f WHERE a.severity + b.severity > c.severity * d.severity + e.severity + f.severity;\r");
+    // Until the query runs, Ctrl-C is a key that clears the line.
+    let given_up = (0..30).any(|_| {
+        std::thread::sleep(Duration::from_secs(1));
+        terminal.press("\x03");
+        terminal.shows("given up", 1)
+    });
+    assert!(given_up, "Ctrl-C gives up the query");
+    terminal.press("SELECT 'still' || ' here';\r");
+    terminal.waits("still here");
+    terminal.press("\\q\r");
+    assert!(terminal.child.wait().expect("it ends").success());
+
     assert_eq!(
         std::fs::read_to_string(at.join("answer.csv")).expect("the file"),
         "seven\n7\n"

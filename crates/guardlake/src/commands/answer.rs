@@ -1,10 +1,12 @@
 //! From a question to its printed or stored answer, no further than the limits that were given.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use futures::FutureExt;
 use jobs::{Answer, Limits, QueryError};
 
 use crate::args::{Bounds, Format};
@@ -83,7 +85,9 @@ pub(crate) async fn tell(
     let mut rows = Rows::new(answer, bounds.max_rows);
     match &bounds.output {
         Some(path) => {
-            store(&mut rows, path, bounds.force, wrong).await?;
+            Interrupt::listen()
+                .during(store(&mut rows, path, bounds.force, wrong))
+                .await?;
             note(&format!("{} in {}", rows.number(), path.display()));
         }
         None => print(&mut rows, format, wrong).await?,
@@ -113,7 +117,7 @@ async fn print(
 }
 
 /// Writes the rows to a file.
-pub(crate) async fn store(
+async fn store(
     rows: &mut Rows,
     path: &Path,
     replace: bool,
@@ -134,6 +138,32 @@ pub(crate) fn check(bounds: &Bounds) -> Result<(), Failure> {
             output::refuse_existing(path, bounds.force)
         }
         None => Ok(()),
+    }
+}
+
+/// Ctrl-C, heard from the moment on that this is made: what is pressed while a query is still being planned counts, too.
+pub(crate) struct Interrupt(Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>);
+
+impl Interrupt {
+    /// Begins to listen. While a line is typed at the prompt the terminal is raw, and there Ctrl-C is a key.
+    pub(crate) fn listen() -> Interrupt {
+        let mut pressed: Pin<Box<dyn Future<Output = _> + Send>> =
+            Box::pin(tokio::signal::ctrl_c());
+        // Asked once, it listens.
+        let _ = pressed.as_mut().now_or_never();
+        Interrupt(pressed)
+    }
+
+    /// Does some work until Ctrl-C gives it up. What was given up is not to be gone on with.
+    pub(crate) async fn during<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            _ = &mut self.0 => Err(Failure::io("given up")),
+            done = work => done,
+        }
     }
 }
 

@@ -5,7 +5,6 @@ mod screen;
 mod words;
 
 use std::fs::File;
-use std::future::Future;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -18,7 +17,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use tokio::task::block_in_place;
 
-use super::answer::{Rows, took};
+use super::answer::{Interrupt, Rows, took};
 use super::{given, questions, sql};
 use crate::args::{Bounds, Format};
 use crate::failure::{Failure, note};
@@ -38,6 +37,8 @@ struct Prompt<'a> {
     height: Option<usize>,
     /// Where answers go, and as what.
     out: Option<(File, Format)>,
+    /// Gives up the command that is being obeyed.
+    interrupt: Interrupt,
     last: String,
 }
 
@@ -66,6 +67,7 @@ pub(crate) async fn run(
         expanded: false,
         height: None,
         out: None,
+        interrupt: Interrupt::listen(),
         last: String::new(),
     };
     let mut query = String::new();
@@ -113,6 +115,7 @@ pub(crate) async fn run(
         {
             let _ = editor.append_history(path);
         }
+        prompt.interrupt = Interrupt::listen();
         let done = match command {
             Some(Ok(Meta::Quit)) => break,
             Some(Ok(command)) => prompt.obey(command, &mut query).await,
@@ -205,7 +208,10 @@ impl Prompt<'_> {
             let wrong = |error: QueryError| Failure::asked(&error, name, text);
             let started = Instant::now();
             let asked = sql::ask(session, &statement, given);
-            let answer = or_interrupt(async { asked.await.map_err(wrong) }).await?;
+            let answer = self
+                .interrupt
+                .during(async { asked.await.map_err(wrong) })
+                .await?;
             self.show(answer, started, wrong).await?;
         }
         Ok(())
@@ -237,7 +243,7 @@ impl Prompt<'_> {
         let wrong = |error: QueryError| questions::wrong(&script, error);
         let started = Instant::now();
         let asked = async { session.run(&script, &given).await.map_err(wrong) };
-        let answer = or_interrupt(asked).await?;
+        let answer = self.interrupt.during(asked).await?;
         self.show(answer, started, wrong).await
     }
 
@@ -254,7 +260,7 @@ impl Prompt<'_> {
         match &mut self.out {
             Some((file, format)) => {
                 let sink = Sink::new(std::io::BufWriter::new(file), &schema, *format);
-                or_interrupt(pour(&mut rows, sink, &wrong)).await?;
+                self.interrupt.during(pour(&mut rows, sink, &wrong)).await?;
             }
             None if for_people && self.expanded => {
                 let (mut held, mut number) = (Vec::new(), 0);
@@ -266,7 +272,7 @@ impl Prompt<'_> {
                     }
                     Ok(())
                 };
-                or_interrupt(all).await?;
+                self.interrupt.during(all).await?;
                 let mut text = output::expanded(&schema, &held)
                     .map_err(|e| Failure::io(format!("cannot show the answer: {e}")))?;
                 if rows.seen() > number {
@@ -280,7 +286,7 @@ impl Prompt<'_> {
             None if for_people => {
                 let mut text = Vec::new();
                 let sink = Sink::new(&mut text, &schema, self.format);
-                or_interrupt(pour(&mut rows, sink, &wrong)).await?;
+                self.interrupt.during(pour(&mut rows, sink, &wrong)).await?;
                 let text = String::from_utf8_lossy(&text).into_owned();
                 block_in_place(|| screen::show(&text, self.height))?;
             }
@@ -290,7 +296,7 @@ impl Prompt<'_> {
                     &schema,
                     self.format,
                 );
-                or_interrupt(pour(&mut rows, sink, &wrong)).await?;
+                self.interrupt.during(pour(&mut rows, sink, &wrong)).await?;
             }
         }
         if let Some(left_out) = rows.left_out() {
@@ -321,14 +327,6 @@ async fn pour<W: std::io::Write>(
         }
     }
     output::seen(sink.finish().map(drop))
-}
-
-/// Ctrl-C gives up what runs, and the prompt comes back. While a line is typed the terminal is raw: there it is a key.
-async fn or_interrupt<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::select! {
-        done = work => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::query("given up")),
-    }
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
