@@ -51,8 +51,9 @@ fn daily(catch_up: &str, more: &str) -> ReportFile {
 }
 
 async fn session(lake: &Lake) -> Session {
-    let opened = Session::open(lake, &Library::built_in(), &Limits::default());
-    opened.await.expect("a session")
+    Session::open(lake, &Library::built_in(), &Limits::default())
+        .await
+        .expect("a session")
 }
 
 /// One look at the clock; `dies` says whether the process is killed before a report is logged.
@@ -181,7 +182,7 @@ async fn two_schedulers_of_which_one_dies_make_each_period_once() {
         expected.push(before.strftime("%Y-%m-%d").to_string());
         let watcher = |nth: u32| {
             let (file, deaths, uri) = (Arc::clone(&file), Arc::clone(&deaths), uri.clone());
-            tokio::spawn(async move {
+            async move {
                 let lake = Lake::open(&uri).await.expect("the lake");
                 // The first is killed each day between making and logging, and begins again.
                 let dies = || nth == 0 && deaths.fetch_add(1, Ordering::Relaxed) % 2 == 0;
@@ -192,13 +193,10 @@ async fn two_schedulers_of_which_one_dies_make_each_period_once() {
                         Err(Ended::Wrong(why)) => panic!("{why}"),
                     }
                 }
-            })
+            }
         };
-        let watchers: Vec<_> = (0..3).map(watcher).collect();
-        let mut made = 0;
-        for watcher in watchers {
-            made += watcher.await.expect("it ends");
-        }
+        let made = futures::future::join_all((0..3).map(watcher)).await;
+        let made: u32 = made.into_iter().sum();
         assert_eq!(made, 1, "day {day}");
     }
     assert!(deaths.load(Ordering::Relaxed) > 0);

@@ -9,7 +9,7 @@ mod supervise;
 use std::process::ExitCode;
 
 use futures::future::join_all;
-use futures::{FutureExt, future::BoxFuture};
+use futures::{FutureExt, future::LocalBoxFuture};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::{metrics, wire_up};
 use reload::Files;
 use roles::Service;
-use supervise::supervise;
+use supervise::{PAUSES, supervise};
 
 pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Failure> {
     let has = |role| args.roles.contains(&role);
@@ -62,34 +62,34 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     let (read, evaluated) = (CancellationToken::new(), CancellationToken::new());
     let notifier = tokio::sync::Mutex::new(notifier);
     let (service, notifier) = (&service, &notifier);
-    let mut roles: Vec<BoxFuture<'_, Result<(), Failure>>> = Vec::new();
+    let mut roles: Vec<LocalBoxFuture<'_, Result<(), Failure>>> = Vec::new();
     if let Some(options) = &options {
-        let work = || service.follow(options, &stop).boxed();
-        let role = supervise(Role::Ingest, &health, &stop, work);
-        roles.push(ended(role, &read).boxed());
+        let work = || service.follow(options, &stop).boxed_local();
+        let role = supervise(Role::Ingest, &health, &stop, PAUSES, work);
+        roles.push(ended(role, &read).boxed_local());
     } else {
-        roles.push(then(&stop, &read).boxed());
+        roles.push(then(&stop, &read).boxed_local());
     }
     if has(Role::Alerts) {
-        let work = || service.evaluate(&read).boxed();
-        let role = supervise(Role::Alerts, &health, &stop, work);
-        roles.push(ended(role, &evaluated).boxed());
+        let work = || service.evaluate(&read).boxed_local();
+        let role = supervise(Role::Alerts, &health, &stop, PAUSES, work);
+        roles.push(ended(role, &evaluated).boxed_local());
     } else {
-        roles.push(then(&read, &evaluated).boxed());
+        roles.push(then(&read, &evaluated).boxed_local());
     }
     if has(Role::Notify) && !service.rings_here {
-        let work = || service.tell(notifier, &evaluated).boxed();
-        roles.push(supervise(Role::Notify, &health, &stop, work).boxed());
+        let work = || service.tell(notifier, &evaluated).boxed_local();
+        roles.push(supervise(Role::Notify, &health, &stop, PAUSES, work).boxed_local());
     }
     if has(Role::Reports) {
-        let work = || service.report(&stop).boxed();
-        roles.push(supervise(Role::Reports, &health, &stop, work).boxed());
+        let work = || service.report(&stop).boxed_local();
+        roles.push(supervise(Role::Reports, &health, &stop, PAUSES, work).boxed_local());
     }
     if has(Role::Upkeep) {
-        let work = || service.keep_up(&stop).boxed();
-        roles.push(supervise(Role::Upkeep, &health, &stop, work).boxed());
+        let work = || service.keep_up(&stop).boxed_local();
+        roles.push(supervise(Role::Upkeep, &health, &stop, PAUSES, work).boxed_local());
     }
-    roles.push(service.reload(&stop).map(Ok).boxed());
+    roles.push(service.reload(&stop).map(Ok).boxed_local());
     // Whichever gives up ends the others: half a service would look like a whole one.
     let all = roles.into_iter().map(|role| {
         role.map(|outcome| {

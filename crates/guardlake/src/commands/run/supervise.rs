@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -12,12 +12,22 @@ use crate::args::Role;
 use crate::failure::{Failure, note};
 use crate::health::Health;
 
-/// The first pause before a role is begun again; each is twice the one before.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Who has worked for so long begins with the first pause again.
-const CALM: Duration = Duration::from_secs(300);
+/// Pauses before a role is begun again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pauses {
+    /// The first; each is twice the one before.
+    first: Duration,
+    /// None is longer.
+    longest: Duration,
+    /// Who has worked for so long begins with the first again.
+    calm: Duration,
+}
+
+pub(super) const PAUSES: Pauses = Pauses {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(60),
+    calm: Duration::from_secs(300),
+};
 
 /// Does the work of a role until it ends by itself. Where it breaks it is begun again after a pause, with two exceptions, which are the
 /// outcome: what only people can mend (settings, rules), and a role that has never worked, for which whoever started it should hear why.
@@ -26,10 +36,11 @@ pub(super) async fn supervise<'a>(
     role: Role,
     health: &Health,
     stop: &CancellationToken,
-    mut work: impl FnMut() -> BoxFuture<'a, Result<(), Failure>>,
+    pauses: Pauses,
+    mut work: impl FnMut() -> LocalBoxFuture<'a, Result<(), Failure>>,
 ) -> Result<(), Failure> {
     let name = Health::name(role);
-    let mut pause = FIRST_PAUSE;
+    let mut pause = pauses.first;
     loop {
         let began = Instant::now();
         let failure = match AssertUnwindSafe(work()).catch_unwind().await {
@@ -45,8 +56,8 @@ pub(super) async fn supervise<'a>(
         if !failure.may_pass() || !health.has_worked(role) || stop.is_cancelled() {
             return Err(failure);
         }
-        if began.elapsed() >= CALM {
-            pause = FIRST_PAUSE;
+        if began.elapsed() >= pauses.calm {
+            pause = pauses.first;
         }
         note(&format!(
             "{name}: {}; it begins again in {} s",
@@ -58,7 +69,7 @@ pub(super) async fn supervise<'a>(
             () = stop.cancelled() => return Err(failure),
             () = tokio::time::sleep(pause) => {}
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(pauses.longest);
     }
 }
 
@@ -67,8 +78,18 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    /// What each attempt does: whether the role turns once, and how it ends. Returns the outcome, the attempts made and the seconds it took.
-    async fn check(attempts: Vec<(bool, Result<(), Failure>)>) -> (Result<(), String>, usize, u64) {
+    const SHORT: Pauses = Pauses {
+        first: Duration::from_millis(20),
+        longest: Duration::from_millis(40),
+        calm: Duration::from_secs(300),
+    };
+
+    /// What each attempt does: whether the role turns once, and how it ends. Returns the outcome and the attempts made; it took as many
+    /// first pauses at least.
+    async fn check(
+        attempts: Vec<(bool, Result<(), Failure>)>,
+        pauses: u32,
+    ) -> (Result<(), String>, usize) {
         let (health, stop) = (Health::default(), CancellationToken::new());
         let (left, began) = (Mutex::new(attempts), Instant::now());
         let made = Mutex::new(0);
@@ -79,7 +100,7 @@ mod tests {
             async move {
                 *made_ref.lock().unwrap() += 1;
                 let (turns, end) = left.lock().unwrap().remove(0);
-                health.expect(Role::Alerts, CALM);
+                health.expect(Role::Alerts, SHORT.calm);
                 if turns {
                     health.beat(Role::Alerts);
                 }
@@ -88,37 +109,38 @@ mod tests {
                     end => end,
                 }
             }
-            .boxed()
+            .boxed_local()
         };
-        let outcome = supervise(Role::Alerts, &health, &stop, work).await;
+        let outcome = supervise(Role::Alerts, &health, &stop, SHORT, work).await;
         let outcome = outcome.map_err(|failure| failure.text().to_owned());
-        (outcome, *made.lock().unwrap(), began.elapsed().as_secs())
+        assert!(began.elapsed() >= SHORT.first * pauses);
+        (outcome, *made.lock().unwrap())
     }
 
     fn store() -> Result<(), Failure> {
         Err(Failure::io("no answer"))
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_may_pass_is_tried_again_and_what_people_must_mend_is_not() {
-        assert_eq!(check(vec![(true, Ok(()))]).await, (Ok(()), 1, 0));
+        assert_eq!(check(vec![(true, Ok(()))], 0).await, (Ok(()), 1));
         let broken = vec![
             (true, store()),
             (true, store()),
             (true, store()),
             (true, Ok(())),
         ];
-        assert_eq!(check(broken).await, (Ok(()), 4, 1 + 2 + 4));
+        assert_eq!(check(broken, 1 + 2 + 2).await, (Ok(()), 4));
         let panics = vec![(true, Err(Failure::io("panic"))), (true, Ok(()))];
-        assert_eq!(check(panics).await, (Ok(()), 2, 1));
+        assert_eq!(check(panics, 1).await, (Ok(()), 2));
         let wrong = vec![(true, store()), (true, Err(Failure::usage("a key")))];
-        assert_eq!(check(wrong).await, (Err("a key".to_owned()), 2, 1));
+        assert_eq!(check(wrong, 1).await, (Err("a key".to_owned()), 2));
         assert_eq!(
-            check(vec![(false, store())]).await,
-            (Err("no answer".to_owned()), 1, 0)
+            check(vec![(false, store())], 0).await,
+            (Err("no answer".to_owned()), 1)
         );
         // It has worked before, so it may take its time later.
         let later = vec![(true, store()), (false, store()), (true, Ok(()))];
-        assert_eq!(check(later).await, (Ok(()), 3, 3));
+        assert_eq!(check(later, 2).await, (Ok(()), 3));
     }
 }
