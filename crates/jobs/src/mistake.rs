@@ -118,6 +118,9 @@ impl QueryError {
                     "the query needs more memory than it may use: {}",
                     sentence(details.rsplit("Error: ").next().unwrap_or(details))
                 ),
+                _ if kind == Remedy::AskForLess => {
+                    "the query needs more memory than it may use, and more disk than it may spill to".to_owned()
+                }
                 _ => sentence(&root.message()),
             },
             ..Told::default()
