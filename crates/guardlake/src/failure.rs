@@ -58,9 +58,9 @@ impl Failure {
         self.text.lines()
     }
 
-    /// Whether it may be over by itself, unlike what people wrote.
-    pub(crate) fn may_pass(&self) -> bool {
-        self.code == 4
+    /// Whether a rule, a report or SQL is wrong: nothing but its author helps.
+    pub(crate) fn is_query(&self) -> bool {
+        self.code == 2
     }
 
     /// The line.

@@ -373,8 +373,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// `None` where the machine has no `script` (util-linux).
-    fn open(folder: &Path) -> Option<Terminal> {
+    fn open(folder: &Path) -> Terminal {
         let command = format!(
             "stty rows 30 cols 120; {} --lake lake --format table sql",
             env!("CARGO_BIN_EXE_guardlake")
@@ -389,8 +388,9 @@ impl Terminal {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .ok()?;
-        let (input, mut output) = (child.stdin.take()?, child.stdout.take()?);
+            .expect("`script` starts; if it is missing: apt-get install bsdutils");
+        let input = child.stdin.take().expect("its input");
+        let mut output = child.stdout.take().expect("its output");
         let shown = Arc::new(Mutex::new(String::new()));
         let kept = Arc::clone(&shown);
         std::thread::spawn(move || {
@@ -400,12 +400,12 @@ impl Terminal {
                 kept.lock().expect("not poisoned").push_str(&text);
             }
         });
-        Some(Terminal {
+        Terminal {
             child,
             input,
             shown,
             read: 0,
-        })
+        }
     }
 
     fn press(&mut self, keys: &str) {
@@ -448,9 +448,7 @@ impl Drop for Terminal {
 fn the_prompt_is_what_psql_users_expect() {
     let folder = lake();
     let at = folder.path();
-    let Some(mut terminal) = Terminal::open(at) else {
-        return;
-    };
+    let mut terminal = Terminal::open(at);
     terminal.waits("guardlake> ");
     let steps = [
         ("SELECT count(*) AS all_of_them\r", "...> "),

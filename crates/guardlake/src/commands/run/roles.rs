@@ -103,7 +103,7 @@ impl Service {
                     Ok(rung) if self.rings_here => alert::ring(&rung)?,
                     Ok(_) => {}
                     // The other rules were evaluated. Who starts with a wrong rule hears of it at once; later it is said once.
-                    Err(failure) if !failure.may_pass() && evaluated.is_some() => {
+                    Err(failure) if failure.is_query() && evaluated.is_some() => {
                         if told.as_deref() != Some(failure.text()) {
                             note(&format!("a rule cannot be evaluated: {}", failure.text()));
                         }
@@ -220,7 +220,7 @@ impl Service {
                         period.name()
                     )),
                     Ok(false) => {}
-                    Err(failure) if failure.may_pass() => return Err(failure),
+                    Err(failure) if !failure.is_query() => return Err(failure),
                     Err(failure) => {
                         let text = failure.text().to_owned();
                         if told.get(&read.name) != Some(&text) {

@@ -29,9 +29,9 @@ pub(super) const PAUSES: Pauses = Pauses {
     calm: Duration::from_secs(300),
 };
 
-/// Does the work of a role until it ends by itself. Where it breaks it is begun again after a pause, with two exceptions, which are the
-/// outcome: what only people can mend (settings, rules), and a role that has never worked, for which whoever started it should hear why.
-/// Whoever breaks after `stop` is not begun again.
+/// Does the work of a role until it ends by itself. Where it breaks it is begun again after a pause: settings are what they were when it
+/// worked, so it is the world that has to mend itself. A role that has never worked is not; whoever started it should hear why. Nor is one
+/// that breaks after `stop`.
 pub(super) async fn supervise<'a>(
     role: Role,
     health: &Health,
@@ -53,7 +53,7 @@ pub(super) async fn supervise<'a>(
                 "{name} broke off: a mistake in guardlake, please report it with the log"
             )),
         };
-        if !failure.may_pass() || !health.has_worked(role) || stop.is_cancelled() {
+        if !health.has_worked(role) || stop.is_cancelled() {
             return Err(failure);
         }
         if began.elapsed() >= pauses.calm {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_pass_is_tried_again_and_what_people_must_mend_is_not() {
+    async fn what_has_worked_is_begun_again_and_what_never_has_is_not() {
         assert_eq!(check(vec![(true, Ok(()))], 0).await, (Ok(()), 1));
         let broken = vec![
             (true, store()),
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(check(broken, 1 + 2 + 2).await, (Ok(()), 4));
         let panics = vec![(true, Err(Failure::io("panic"))), (true, Ok(()))];
         assert_eq!(check(panics, 1).await, (Ok(()), 2));
-        let wrong = vec![(true, store()), (true, Err(Failure::usage("a key")))];
-        assert_eq!(check(wrong, 1).await, (Err("a key".to_owned()), 2));
+        let wrong = vec![(false, Err(Failure::usage("a key")))];
+        assert_eq!(check(wrong, 0).await, (Err("a key".to_owned()), 1));
         assert_eq!(
             check(vec![(false, store())], 0).await,
             (Err("no answer".to_owned()), 1)
