@@ -240,3 +240,162 @@ async fn the_report_of_a_past_week_is_the_same_when_it_is_made_again() {
     }
     assert_eq!(digests.len(), load(&Library::built_in()).len());
 }
+
+/// Every number of a page is that of the query beside it: the queries are taken from the page as a browser shows them, and asked again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_number_is_that_of_the_query_beside_it() {
+    let (folder, uri) = folder();
+    let lake = Lake::open_or_create(&uri).await.expect("a lake");
+    let options = sample::Options {
+        findings: 3_000,
+        accounts: 30,
+        end: NOW - 3 * DAY,
+        days: 20,
+        ..sample::Options::default()
+    };
+    let made: Vec<_> = sample::Generator::new(options).collect();
+    let mut writer = crate::upkeep::ground::writer(&lake).await;
+    crate::upkeep::ground::store(&mut writer, &made).await;
+    let files = load(&Library::built_in());
+    let weekly = files
+        .iter()
+        .find(|file| file.source.name == "weekly_overview");
+    let file = weekly.expect("the weekly overview");
+    let report = file.report.as_ref().expect("a report");
+    let period = ::reports::Period::containing(report.unit, &report.zone, NOW - 6 * DAY);
+    let period = period.expect("a period");
+    let given = BTreeMap::new();
+    let asked = Asked {
+        file,
+        period: &period,
+        given: &given,
+        formats: &[
+            ::reports::Format::Html,
+            ::reports::Format::Json,
+            ::reports::Format::Mail,
+        ],
+    };
+    let session = session(&lake).await;
+    let written = write(&session, &asked, NOW).await.expect("documents");
+    let document = |end: &str| {
+        let found = written
+            .documents
+            .iter()
+            .find(|(name, _)| name.ends_with(end));
+        String::from_utf8(found.expect("a document").1.clone()).expect("text")
+    };
+    let json: serde_json::Value = serde_json::from_str(&document(".json")).expect("JSON");
+    let answers = json["answers"].as_object().expect("answers");
+    assert!(answers.len() >= 12, "{}", answers.len());
+    let page = document("W46.html");
+    let shown = unescaped(&page);
+    let mut numbers = 0;
+    for (id, answer) in answers {
+        let sql = answer["sql"].as_str().expect("a query");
+        let printed: Vec<&str> = sql.lines().map(str::trim_end).collect();
+        let is_printed = printed.iter().all(|line| shown.contains(line));
+        assert!(is_printed || id.ends_with(".before"), "{id} is not printed");
+        let source = jobs::Source {
+            name: id.clone(),
+            file: "printed".to_owned(),
+            text: sql.into(),
+        };
+        let script = jobs::Script::read_as(jobs::Kind::Trend, source).expect("a header");
+        let parameters = answer["parameters"].as_object().expect("parameters");
+        let given: jobs::Given = parameters
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().expect("text").to_owned()))
+            .collect();
+        let again = session
+            .run(&script, &given)
+            .await
+            .unwrap_or_else(|e| panic!("{id}: {e:?}"));
+        let batches = again.collect().await.expect("rows");
+        let mut lines = arrow::json::LineDelimitedWriter::new(Vec::new());
+        lines
+            .write_batches(&batches.iter().collect::<Vec<_>>())
+            .expect("JSON");
+        let text = String::from_utf8(lines.into_inner()).expect("text");
+        let again: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        let rows = answer["rows"].as_array().expect("rows");
+        assert_eq!(rows.len(), again.len(), "{id}");
+        let columns = answer["columns"].as_array().expect("columns");
+        for (row, again) in rows.iter().zip(&again) {
+            for (at, column) in columns.iter().enumerate() {
+                let name = column["name"].as_str().expect("a name");
+                if row[at].is_number() {
+                    assert_eq!(row[at].as_f64(), again[name].as_f64(), "{id}.{name}");
+                    numbers += 1;
+                }
+            }
+        }
+    }
+    assert!(numbers > 200, "{numbers}");
+    let totals = &answers["totals"];
+    let figure = totals["rows"][0][0].as_i64().expect("findings");
+    assert!(figure > 100 && shown.contains(&grouped(figure)), "{figure}");
+
+    // A parser that is strict finds nothing wrong with either page; nothing in them runs or is loaded.
+    for (end, images) in [("W46.html", "data:"), (".mail.html", "cid:")] {
+        let page = document(end);
+        let path = folder.path().join("page.html");
+        std::fs::write(&path, &page).expect("a file");
+        let strict = "import html5lib,sys; html5lib.HTMLParser(strict=True).parse(open(sys.argv[1], encoding='utf-8'))";
+        let output = std::process::Command::new(crate::support::python())
+            .args(["-c", strict])
+            .arg(&path)
+            .output()
+            .expect("python starts");
+        assert!(
+            output.status.success(),
+            "{end}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        for loads in [
+            "<script",
+            "<link",
+            "<iframe",
+            "@import",
+            "url(",
+            " onload",
+            "javascript:",
+        ] {
+            assert!(!page.to_lowercase().contains(loads), "{end}: {loads}");
+        }
+        for part in page.split(" src=\"").skip(1) {
+            assert!(part.starts_with(images), "{end}: {part:.60}");
+        }
+    }
+    assert!(document(".mail.html").len() < 90_000);
+}
+
+/// `1,234`.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn unescaped(html: &str) -> String {
+    let mut text = html.to_owned();
+    for (from, to) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&amp;", "&"),
+    ] {
+        text = text.replace(from, to);
+    }
+    text
+}

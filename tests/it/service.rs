@@ -215,6 +215,8 @@ async fn what_is_wrong_from_the_start_ends_the_process_and_says_why() {
             2,
             "mine.yaml",
         );
+        let tells = "title: x\nperiod: day\nformats: [csv]\ndeliver:\n  channels: [attic]\nsections:\n  - question: totals\n";
+        broken("sql/reports/mine.yaml", tells, 2, "no channel `attic`");
         let asks =
             "title: x\nperiod: day\nformats: [csv]\nsections:\n  - question: nothing_like_it\n";
         broken(

@@ -1,9 +1,13 @@
 //! What tests share: the binary, a Kinesis and an S3 over the wire, a Python with Delta readers, folders that go away.
 
+mod python;
+
+pub(crate) use python::python;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::Client;
@@ -248,44 +252,6 @@ impl Kinesis {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-}
-
-/// Python with ministack (an S3 with right conditional writes) and deltalake (another reader), installed on first use.
-pub(crate) fn python() -> &'static Path {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let home = std::env::var_os("HOME").expect("a home folder");
-        let venv = PathBuf::from(home).join(".cache/guardlake-tests/venv-1");
-        let done = venv.join("installed");
-        let python = venv.join("bin/python");
-        if !done.exists() {
-            let install = |command: &mut Command| {
-                let output = command.output().expect(
-                    "python3 starts: install Python 3 with `apt install python3 python3-venv`",
-                );
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert!(
-                    output.status.success(),
-                    "{command:?} failed; is `apt install python3-venv` done? {said}"
-                );
-            };
-            install(
-                Command::new("python3")
-                    .args(["-m", "venv", "--clear"])
-                    .arg(&venv),
-            );
-            install(Command::new(&python).args([
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "ministack==1.5.33",
-                "deltalake==1.6.6",
-            ]));
-            std::fs::write(done, "").expect("the cache can be written");
-        }
-        python
-    })
 }
 
 /// An S3 in another process, ended with the test.

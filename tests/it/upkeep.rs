@@ -1,7 +1,7 @@
 //! Upkeep under faults: compaction, vacuum and log clean-up change no row, whoever else is at work and wherever they die.
 
 pub(crate) mod gate;
-mod ground;
+pub(crate) mod ground;
 mod history;
 mod logs;
 mod retention;

@@ -23,7 +23,6 @@ use lake::{
     CompactOptions, Lake, Provenance, Retention, Surroundings, Table, VacuumOptions, Writer,
     WriterOptions,
 };
-use object_store::local::LocalFileSystem;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -254,8 +253,8 @@ async fn years(days: u64, commits: u64, each: u64, rules: u64) -> Result<(), Fai
             now: Arc::new(move || clock.load(Ordering::Relaxed)),
             ..Surroundings::default()
         };
-        let store = LocalFileSystem::new_with_prefix(folder.path());
-        async move { Ok::<_, Failure>(Lake::open_in(Arc::new(store?), surroundings).await?) }
+        let uri = folder.path().display().to_string();
+        async move { Lake::open_or_create_in(&uri, surroundings).await }
     };
     let lake = open().await?;
     let retention = Retention::parse("400d")?;

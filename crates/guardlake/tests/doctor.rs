@@ -1,7 +1,10 @@
 //! What `guardlake doctor` says of a machine that is well, and of each thing that can be wrong with it. AWS is `ministack` for S3, a
 //! Kinesis in this process, and a fake that refuses.
 
-use std::path::{Path, PathBuf};
+#[path = "../../../tests/it/support/python.rs"]
+mod python;
+
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -184,14 +187,7 @@ struct Ministack {
 
 impl Ministack {
     fn start() -> Ministack {
-        let home = std::env::var_os("HOME").expect("a home folder");
-        let venv = PathBuf::from(home).join(".cache/guardlake-tests/venv-1");
-        let program = venv.join("bin/ministack");
-        assert!(
-            program.exists(),
-            "ministack is missing; install it with: python3 -m venv {0} && {0}/bin/pip install ministack==1.5.33",
-            venv.display()
-        );
+        let program = python::python().with_file_name("ministack");
         let free =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let port = free.expect("a free port").port();

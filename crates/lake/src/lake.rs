@@ -102,6 +102,14 @@ impl Lake {
         Lake::make(Location::parse(uri)?, Surroundings::default()).await
     }
 
+    /// The same in surroundings of one's own. For simulations.
+    pub async fn open_or_create_in(
+        uri: &str,
+        surroundings: Surroundings,
+    ) -> Result<Lake, LakeError> {
+        Lake::make(Location::parse(uri)?, surroundings).await
+    }
+
     /// Opens a lake in a store and surroundings of one's own, making what is not there. For simulations.
     pub async fn open_in(
         store: Arc<dyn ObjectStore>,

@@ -1,6 +1,8 @@
 //! SNS, EventBridge and SES as the stand-in `ministack` understands them: to queues behind filter policies and rules, and to an outbox.
 
-use std::path::PathBuf;
+#[path = "../../../tests/it/support/python.rs"]
+mod python;
+
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,14 +34,7 @@ macro_rules! client {
 
 impl Aws {
     async fn start() -> Aws {
-        let home = std::env::var_os("HOME").expect("a home folder");
-        let venv = PathBuf::from(home).join(".cache/guardlake-tests/venv-1");
-        let program = venv.join("bin/ministack");
-        assert!(
-            program.exists(),
-            "ministack is missing; install it with: python3 -m venv {0} && {0}/bin/pip install ministack==1.5.33",
-            venv.display()
-        );
+        let program = python::python().with_file_name("ministack");
         let free =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let port = free.expect("a free port").port();

@@ -160,7 +160,7 @@ impl Drawing {
                 places,
                 layers: all,
             } => {
-                format!("Stacked columns{}. In all: {}.", range(places), layers(all))
+                format!("Stacked columns{}. Sum: {}.", range(places), layers(all))
             }
             Drawing::Lines {
                 places,
@@ -171,7 +171,7 @@ impl Drawing {
                     0 => String::new(),
                     hidden => format!(" {hidden} more are not drawn."),
                 };
-                format!("Lines{}. In all: {}.{more}", range(places), layers(all))
+                format!("Lines{}. Sum: {}.{more}", range(places), layers(all))
             }
             Drawing::Bars { rows: all } => format!("Bars: {}.", rows(all)),
             Drawing::Heat {
@@ -179,14 +179,14 @@ impl Drawing {
                 rows: all,
                 most,
             } => format!(
-                "Heat map of {} rows{}, the strongest at {}. In all: {}.",
+                "Heat map of {} rows{}, the strongest at {}. Sum: {}.",
                 all.len(),
                 range(places),
                 crate::words::number(*most),
                 rows(all)
             ),
             Drawing::Sparks { places, rows: all } => {
-                format!("Courses{}. In all: {}.", range(places), rows(all))
+                format!("Courses{}. Sum: {}.", range(places), rows(all))
             }
         }
     }

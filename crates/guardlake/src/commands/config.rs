@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use jobs::{Limits, Session, rules};
 use serde_json::{Value, json};
 
-use super::{library, notify, suppressions};
+use super::{library, notify, report, suppressions};
 use crate::args::{Args, Config, Format, SuppressionFolder};
 use crate::failure::{Failure, note};
 use crate::output;
@@ -82,6 +82,7 @@ async fn validate(layers: &Layers) -> Result<ExitCode, Failure> {
         check_sql_and_rules(&settings).await,
         check_suppressions(&settings),
         check_notify(&settings),
+        check_reports(&settings),
     ] {
         match outcome {
             Ok(Some(what)) => right.push(what),
@@ -152,6 +153,16 @@ pub(super) fn check_suppressions(settings: &Settings) -> Looked {
 pub(super) fn check_notify(settings: &Settings) -> Looked {
     let setup = notify::setup(settings, None).map_err(|failure| lines(&failure))?;
     Ok(setup.map(|setup| format!("{} channels", setup.channels().count())))
+}
+
+/// Reports, built-in ones with the user's over them.
+pub(super) fn check_reports(settings: &Settings) -> Looked {
+    let library = library(settings, None).map_err(|failure| lines(&failure))?;
+    let wrong = report::mistakes(&library, settings);
+    match wrong.is_empty() {
+        true => Ok(Some(format!("{} reports", library.reports().count()))),
+        false => Err(wrong),
+    }
 }
 
 /// What holds, with who says so.

@@ -12,7 +12,7 @@ use lake::{ReportRow, ReportStep, Shelf};
 use reports::{Format as As, Period};
 use serde_json::json;
 
-use super::{given, library, session};
+use super::{given, library, notify, session};
 use crate::args::{Format, Report, RunReport};
 use crate::failure::{Failure, note};
 use crate::settings::Settings;
@@ -29,15 +29,28 @@ pub(crate) async fn run(
     let library = library(settings, None)?;
     match args {
         Report::List => list(settings, &library, format).await,
-        Report::Check => check(&library),
+        Report::Check => check(&library, settings),
         Report::Run(args) => by_hand(args, settings, &library, format).await,
     }
 }
 
-/// Everything that is wrong with the reports of a library, a line each.
-pub(crate) fn mistakes(library: &Library) -> Vec<String> {
+/// Everything that is wrong with the reports of a library, a line each: with their channels, too.
+pub(crate) fn mistakes(library: &Library, settings: &Settings) -> Vec<String> {
     let mut wrong = Vec::new();
+    // What is wrong with the file of channels is said elsewhere.
+    let setup = notify::setup(settings, None).ok().flatten();
+    let is_channel = |name: &String| match &setup {
+        Some(setup) => setup.channels().any(|(known, _)| known == name),
+        None => settings.notify.file.is_some(),
+    };
     for file in load(library) {
+        if let Ok(report) = &file.report {
+            let channels = report.deliver.channels.iter();
+            wrong.extend(channels.filter(|name| !is_channel(name)).map(|name| {
+                let file = &file.source.file;
+                format!("{file}: deliver.channels: there is no channel `{name}` in notify.file")
+            }));
+        }
         match &file.report {
             Err(error) => wrong.push(error.to_string()),
             Ok(report) => match unknown_questions(report, library) {
@@ -52,8 +65,8 @@ pub(crate) fn mistakes(library: &Library) -> Vec<String> {
     wrong
 }
 
-fn check(library: &Library) -> Result<ExitCode, Failure> {
-    let wrong = mistakes(library);
+fn check(library: &Library, settings: &Settings) -> Result<ExitCode, Failure> {
+    let wrong = mistakes(library, settings);
     wrong.iter().for_each(|line| note(line));
     let count = library.reports().count();
     note(&format!(

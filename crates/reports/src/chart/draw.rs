@@ -255,7 +255,7 @@ fn heat(paint: Paint, places: &[String], rows: &[Row], most: f64) -> Svg {
             &alerts::clean(name, 10),
         );
     }
-    svg.text(Anchor::End, false, WIDTH, 14.0, "In all");
+    svg.text(Anchor::End, false, WIDTH, 14.0, "Sum");
     let gap = if wide > 6.0 { 1.5 } else { 0.5 };
     let mut corners: [Vec<(f64, f64)>; 5] = Default::default();
     for (nth, row) in rows.iter().enumerate() {

@@ -249,7 +249,7 @@ fn sparks(title: &str, places: &[String], rows: &[crate::chart::Row]) -> String 
         _ => String::new(),
     };
     out.push_str(&format!(
-        "<th scope=\"col\">Name</th><th scope=\"col\">{}</th><th scope=\"col\" class=\"n\">In all</th><th scope=\"col\" class=\"n\">Most</th><th scope=\"col\" class=\"n\">Last</th></tr></thead>\n<tbody>\n",
+        "<th scope=\"col\">Name</th><th scope=\"col\">{}</th><th scope=\"col\" class=\"n\">Sum</th><th scope=\"col\" class=\"n\">Most</th><th scope=\"col\" class=\"n\">Last</th></tr></thead>\n<tbody>\n",
         escape(&span)
     ));
     for row in rows {

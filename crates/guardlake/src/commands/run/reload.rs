@@ -127,7 +127,7 @@ fn read(
 ) -> Result<Read, Failure> {
     let library = library(settings, rules)?;
     alert::enabled_rules(&library)?;
-    let wrong = report::mistakes(&library);
+    let wrong = report::mistakes(&library, settings);
     if !wrong.is_empty() {
         return Err(Failure::query(wrong.join("\n")));
     }
