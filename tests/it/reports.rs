@@ -185,7 +185,7 @@ async fn two_schedulers_of_which_one_dies_make_each_period_once() {
             async move {
                 let lake = Lake::open(&uri).await.expect("the lake");
                 // The first is killed each day between making and logging, and begins again.
-                let dies = || nth == 0 && deaths.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+                let dies = || nth == 0 && deaths.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
                 loop {
                     match look(&lake, &file, now, dies).await {
                         Ok(made) => return made,
@@ -377,7 +377,7 @@ fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -190,6 +190,8 @@ fn ascii(title: &str) -> String {
             _ => out.push('?'),
         }
     }
+    // What stood within a word may stand alone now.
+    let mut out = alerts::tame(&out, usize::MAX);
     if out.len() > SUBJECT {
         out.truncate(SUBJECT - 3);
         out.push_str("...");
