@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Settings file [default: ./guardlake.yaml where there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Folder with your own views/ trends/ alerts/ investigations/, laid over the built-in ones
+    /// Folder with your own views/ trends/ alerts/ investigations/ reports/, laid over the built-in ones
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) sql: Option<PathBuf>,
     /// How results are printed [default: table on a terminal, ndjson when piped]
@@ -54,7 +54,7 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// The whole walk on this machine: a Kinesis stream, a consumer, a lake, trends and alerts
     Demo(Demo),
-    /// Follow a Kinesis stream into the lake, and ring
+    /// The service: follow Kinesis streams into the lake, ring, make reports, look after the lake
     Run(Run),
     /// Load findings from files, folders, globs, s3:// prefixes or - (standard input); shape and gzip are detected
     Ingest(Ingest),

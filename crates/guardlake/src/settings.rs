@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) stream: StreamSettings,
     /// When batches are committed.
     pub(crate) ingest: IngestSettings,
-    /// Your own SQL, laid over the built-in: views/, trends/, alerts/ and investigations/.
+    /// Your own SQL, laid over the built-in: views/, trends/, alerts/, investigations/ and reports/.
     pub(crate) sql: FolderSettings,
     /// Your own rules, instead of the built-in ones.
     pub(crate) rules: FolderSettings,

@@ -161,10 +161,11 @@ async fn by_hand(
         let made = write(&session, &asked, wire_up::now()).await?;
         let row = match (args.folder(), &shelf) {
             (Some(folder), _) => {
-                make::write_to(&folder, &made)?;
+                let documents = make::write_to(&folder, &made)?;
                 let location = Some(folder.display().to_string());
                 ReportRow {
                     location,
+                    documents,
                     ..made.row
                 }
             }

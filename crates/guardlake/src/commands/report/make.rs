@@ -31,16 +31,19 @@ pub(crate) fn shelf(lake: &Lake, settings: &Settings, report: &Report) -> Result
     })
 }
 
-/// Writes documents into a folder, without folders of their own.
-pub(crate) fn write_to(folder: &Path, written: &Written) -> Result<(), Failure> {
+/// Writes documents into a folder, without folders of their own; returns their names.
+pub(crate) fn write_to(folder: &Path, written: &Written) -> Result<Vec<String>, Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|e| Failure::io(format!("cannot make {}: {e}", folder.display())))?;
+    let mut names = Vec::new();
     for (path, bytes) in &written.documents {
-        let path = folder.join(path.rsplit('/').next().unwrap_or(path));
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let path = folder.join(name);
         std::fs::write(&path, bytes)
             .map_err(|e| Failure::io(format!("cannot write {}: {e}", path.display())))?;
+        names.push(name.to_owned());
     }
-    Ok(())
+    Ok(names)
 }
 
 /// Lays out what the notifier tells of a report, in the lake.
