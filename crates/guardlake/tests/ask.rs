@@ -375,7 +375,7 @@ struct Terminal {
 impl Terminal {
     fn open(folder: &Path) -> Terminal {
         let command = format!(
-            "stty rows 30 cols 120; {} --lake lake --format table sql",
+            "stty rows 30 cols 120; exec {} --lake lake --format table sql",
             env!("CARGO_BIN_EXE_guardlake")
         );
         let mut child = Command::new("script")
@@ -490,7 +490,8 @@ fn the_prompt_is_what_psql_users_expect() {
     terminal.press("SELECT 'still' || ' here';\r");
     terminal.waits("still here");
     terminal.press("\\q\r");
-    assert!(terminal.child.wait().expect("it ends").success());
+    let ended = terminal.child.wait().expect("it ends");
+    assert!(ended.success(), "{ended}");
 
     assert_eq!(
         std::fs::read_to_string(at.join("answer.csv")).expect("the file"),

@@ -1,5 +1,8 @@
 //! The rows of an answer as they come, within the time that the query was given.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +10,19 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
+use crate::apart::{self, Workers};
 use crate::complete::Names;
 use crate::mistake::{QueryError, Remedy};
 
-/// The rows of an answer. Dropping it stops the query.
+/// The rows of an answer. They are worked on by threads of their own; dropping it stops the query.
 pub struct Answer {
     stream: SendableRecordBatchStream,
+    workers: Arc<Workers>,
+    complete: bool,
     sql: Arc<str>,
     names: Names,
     deadline: Option<Deadline>,
@@ -49,18 +56,26 @@ pub(crate) async fn in_time<T>(
 }
 
 impl Answer {
-    pub(crate) fn new(
-        stream: SendableRecordBatchStream,
+    /// Begins to work on what a frame asks. `sql` and `names` are for wording mistakes.
+    pub(crate) async fn of(
+        frame: DataFrame,
         sql: &str,
-        names: Names,
+        names: &Names,
         deadline: Option<Deadline>,
-    ) -> Answer {
-        Answer {
+    ) -> Result<Answer, QueryError> {
+        let begun = async {
+            let rows = apart::rows(frame).await;
+            rows.map_err(|error| QueryError::of(&error, sql, names))
+        };
+        let (stream, workers) = in_time(deadline, begun).await?;
+        Ok(Answer {
             stream,
+            workers,
+            complete: false,
             sql: sql.into(),
-            names,
+            names: names.clone(),
             deadline,
-        }
+        })
     }
 
     /// The columns.
@@ -75,7 +90,9 @@ impl Answer {
             let batch = self.stream.next().await.transpose();
             batch.map_err(|error| QueryError::of(&error, sql, names))
         };
-        in_time(self.deadline, next).await
+        let next = in_time(self.deadline, next).await?;
+        self.complete = next.is_none();
+        Ok(next)
     }
 
     /// All rows.
@@ -85,6 +102,14 @@ impl Answer {
             batches.push(batch);
         }
         Ok(batches)
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.workers.abandon();
+        }
     }
 }
 

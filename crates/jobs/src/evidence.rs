@@ -83,9 +83,7 @@ impl Session {
         frame: DataFrame,
         evidence: &str,
     ) -> Result<Vec<(String, i64)>, QueryError> {
-        let stream = frame.execute_stream().await;
-        let stream = stream.map_err(|error| self.mistake(&error, evidence))?;
-        let answer = Answer::new(stream, evidence, self.names().clone(), self.deadline());
+        let answer = Answer::of(frame, evidence, self.names(), self.deadline()).await?;
         let mut pairs = Vec::new();
         for batch in answer.collect().await? {
             let values = batch.column(0).as_string::<i32>();

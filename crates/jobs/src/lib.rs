@@ -9,6 +9,7 @@
 //! [`operate()`] writes what people do with alerts.
 
 mod answer;
+mod apart;
 pub mod backtest;
 mod bind;
 mod common;

@@ -239,16 +239,12 @@ impl Session {
         sql: &str,
         deadline: Option<Deadline>,
     ) -> Result<Answer, QueryError> {
-        let stream = async {
+        let frame = async {
             let frame = self.context.execute_logical_plan(plan).await;
-            let stream = match frame {
-                Ok(frame) => frame.execute_stream().await,
-                Err(error) => Err(error),
-            };
-            stream.map_err(|error| self.mistake(&error, sql))
+            frame.map_err(|error| self.mistake(&error, sql))
         };
-        let stream = in_time(deadline, stream).await?;
-        Ok(Answer::new(stream, sql, self.names.clone(), deadline))
+        let frame = in_time(deadline, frame).await?;
+        Answer::of(frame, sql, &self.names, deadline).await
     }
 
     /// The plan of a query that only reads.
