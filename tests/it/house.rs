@@ -3,12 +3,14 @@
 //! Each rule is a pure function from what was read to a list of complaints, with a test beside it that shows it
 //! complaining. Here the rules meet the repository; all complaints of a rule come at once.
 
+mod advisories;
 mod dependencies;
 mod files;
 mod repository;
 mod rooms;
 mod source;
 
+use advisories::{Ignored, Snapshot};
 use dependencies::{Deny, Lock};
 
 /// Rust sources that the rules are about.
@@ -86,4 +88,25 @@ fn numbers_in_json_stay_numbers() {
 fn all_licences_are_allowed() {
     let deny = Deny::parse(&repository::read("deny.toml"));
     check(&deny.refused(&repository::licences()));
+}
+
+#[test]
+fn what_is_ignored_has_a_reason() {
+    check(&Ignored::parse(&repository::read("deny.toml")).without_reason());
+}
+
+/// Without a snapshot there is nothing to compare with: `ci.yml` makes one, CONTRIBUTING.md says how a person does.
+#[test]
+#[allow(clippy::print_stdout, reason = "shown by --nocapture")]
+fn no_locked_version_has_an_advisory() {
+    let Some(snapshot) = repository::advisories() else {
+        println!("no deny/advisories.json: advisories are not looked at");
+        return;
+    };
+    let snapshot = Snapshot::parse(&snapshot);
+    let ignored = Ignored::parse(&repository::read("deny.toml"));
+    let lock = Lock::parse(&repository::read("Cargo.lock"));
+    check(&snapshot.not_asked(&lock.others()));
+    check(&snapshot.hits(&lock.others(), &ignored));
+    check(&snapshot.idle(&lock.others(), &ignored));
 }

@@ -36,6 +36,14 @@ impl Lock {
             .collect()
     }
 
+    /// Names and versions of packages that others wrote: ours have no source.
+    pub(super) fn others(&self) -> Vec<(&str, &str)> {
+        let others = self.packages.iter().filter(|p| p.contains_key("source"));
+        others
+            .map(|package| (package["name"].as_str(), package["version"].as_str()))
+            .collect()
+    }
+
     /// Packages that come neither from this repository nor from crates.io.
     pub(super) fn foreign(&self) -> Vec<String> {
         let sources = self.packages.iter().filter_map(|package| {
@@ -172,6 +180,7 @@ mod tests {
             lock.foreign(),
             ["arrow comes from git+https://example.org/arrow"]
         );
+        assert_eq!(lock.others(), [("arrow", "59.0.0"), ("arrow", "60.0.0")]);
     }
 
     #[test]

@@ -26,6 +26,15 @@ pub(super) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
+/// What `deny/advisories.py` wrote: where `GUARDLAKE_ADVISORIES` says, or in its own place if it is there.
+pub(super) fn advisories() -> Option<String> {
+    const OWN: &str = "deny/advisories.json";
+    match std::env::var_os("GUARDLAKE_ADVISORIES") {
+        Some(path) => Some(read(&path.to_string_lossy())),
+        None => root().join(OWN).exists().then(|| read(OWN)),
+    }
+}
+
 /// All files below some folders whose name ends in `.extension`, sorted.
 pub(super) fn files(folders: &[&str], extension: &str) -> Vec<TextFile> {
     let mut paths = Vec::new();
