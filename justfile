@@ -39,3 +39,11 @@ fuzz seconds="600":
 # Licences, sources and advisories (cargo install cargo-deny)
 deny:
     cargo deny check
+
+# Ask a clone of the RustSec advisory-db about Cargo.lock
+advisories database="../advisory-db":
+    deny/advisories.py {{database}}
+
+# What the command is made of, as CycloneDX 1.5
+sbom:
+    deny/sbom.py

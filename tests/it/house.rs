@@ -68,6 +68,15 @@ fn every_sql_file_has_a_header_and_a_test() {
 }
 
 #[test]
+fn what_security_md_says_is_held_by_tests() {
+    let document = repository::file("SECURITY.md");
+    check(&files::tests_that_are_not_there(
+        &document,
+        &repository::files(&SOURCES, "rs"),
+    ));
+}
+
+#[test]
 fn one_version_of_the_engine_and_only_crates_io() {
     let lock = Lock::parse(&repository::read("Cargo.lock"));
     check(&lock.doubled(&["arrow", "datafusion", "object_store", "parquet"]));

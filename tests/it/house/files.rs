@@ -56,6 +56,23 @@ fn stem(path: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
+/// Tests that a document names in backticks, and that no source has: `words_like_these`, with two underscores or more.
+pub(super) fn tests_that_are_not_there(document: &TextFile, sources: &[TextFile]) -> Vec<String> {
+    let is_test = |word: &str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        word.chars().all(plain) && word.matches('_').count() >= 2
+    };
+    let quoted = document.text.split('`').skip(1).step_by(2);
+    quoted
+        .filter(|word| is_test(word))
+        .filter(|word| {
+            let head = format!("fn {word}(");
+            !sources.iter().any(|source| source.text.contains(&head))
+        })
+        .map(|word| format!("{} names {word}, which is no test", document.path))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +127,16 @@ mod tests {
             "sql/views/old.sql is named by no .slt in tests/sql",
         ];
         assert_eq!(sql_without_test(&sql, &slt), expected);
+    }
+
+    #[test]
+    fn a_test_that_is_named_and_not_there_is_a_complaint() {
+        let document = file(
+            "A.md",
+            "`a_bomb_is_rejected`, `a_bomb_is`, `allow_private`, `sql/a_b_c.sql` hold it.",
+        );
+        let sources = [file("a.rs", "//! A.\nfn a_bomb_is_rejected() {}\n")];
+        let complaints = tests_that_are_not_there(&document, &sources);
+        assert_eq!(complaints, ["A.md names a_bomb_is, which is no test"]);
     }
 }

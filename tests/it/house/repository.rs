@@ -26,6 +26,14 @@ pub(super) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
+/// One file of the repository, with its path.
+pub(super) fn file(path: &str) -> TextFile {
+    TextFile {
+        path: path.to_owned(),
+        text: read(path),
+    }
+}
+
 /// What `deny/advisories.py` wrote: where `GUARDLAKE_ADVISORIES` says, or in its own place if it is there.
 pub(super) fn advisories() -> Option<String> {
     const OWN: &str = "deny/advisories.json";
