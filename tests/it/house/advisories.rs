@@ -87,9 +87,8 @@ impl Advisory {
     fn read(value: &Value) -> Advisory {
         let text = |key: &str| value[key].as_str().map(str::to_owned);
         let told = |key: &str| text(key).unwrap_or_else(|| panic!("no {key} in {value}"));
-        let ranges = |key: &str| -> Vec<VersionReq> {
-            texts(&value[key]).into_iter().map(range).collect()
-        };
+        let ranges =
+            |key: &str| -> Vec<VersionReq> { texts(&value[key]).into_iter().map(range).collect() };
         Advisory {
             id: told("id"),
             package: told("package"),
