@@ -11,6 +11,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{ContentArrangement, Table, presets};
+use reports::csv_text;
 
 pub(crate) use file::{AnswerFile, FileFormat, refuse_existing};
 pub(crate) use sink::Sink;
@@ -124,7 +125,7 @@ pub(crate) fn values_within(
                     writeln!(
                         out,
                         "{}",
-                        line(columns.iter().map(|c| guard(cell(&value[c]))).collect())
+                        line(columns.iter().map(|c| csv_text(&cell(&value[c]))).collect())
                     )
                 })
             })
@@ -209,11 +210,11 @@ pub(crate) fn expanded(schema: &SchemaRef, batches: &[RecordBatch]) -> Written<S
 fn csv_rows(out: &mut impl Write, batch: &RecordBatch) -> Written {
     for_each_row(batch, |cells, text| {
         let cells = cells.iter().zip(text).map(|(cell, text)| {
-            csv_cell(&if *text {
-                guard(cell.clone())
+            if *text {
+                csv_cell(&csv_text(cell))
             } else {
-                cell.clone()
-            })
+                csv_cell(cell)
+            }
         });
         writeln!(out, "{}", cells.collect::<Vec<_>>().join(","))?;
         Ok(())
@@ -266,15 +267,6 @@ fn for_each_row(
     Ok(())
 }
 
-/// Text that a spreadsheet would run as a formula gets an apostrophe (OWASP, "CSV Injection").
-fn guard(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell
-    }
-}
-
 fn csv_cell(cell: &str) -> String {
     if cell.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
@@ -311,10 +303,10 @@ mod tests {
     }
 
     #[test]
-    fn spreadsheets_get_no_formulas() {
+    fn spreadsheets_get_no_formulas_and_terminals_no_codes() {
         check(
             Format::Csv,
-            "text,number\n'=cmd|' /C calc'!A0,-1\n\"a\u{1b}[31m,\"\"b\"\"|\",2\n,3\n",
+            "text,number\n'=cmd|' /C calc'!A0,-1\n\"a\\u{1b}[31m,\"\"b\"\"|\",2\n,3\n",
         );
     }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod choose;
+mod distinct;
 mod ip;
 mod ou;
 mod severity;
@@ -15,7 +16,7 @@ use arrow::array::{Array, ArrayRef, AsArray, LargeStringArray, StringArray, Stri
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 pub(crate) use accounts::{AccountNames, COLUMNS as ACCOUNT_COLUMNS};
@@ -36,6 +37,7 @@ pub(crate) fn register(context: &mut SessionContext, names: &Arc<AccountNames>) 
     for function in ours.chain(accounts::functions(names)) {
         context.register_udf(function);
     }
+    context.register_udaf(AggregateUDF::from(distinct::Count::default()));
     datafusion_functions_json::register_all(context)
 }
 

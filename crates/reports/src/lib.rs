@@ -31,7 +31,7 @@ mod render;
 pub use ask::{Answer, Answers, Ask, Each};
 pub use file::{Mistake, ReportError};
 pub use period::{Period, Unit, Zone};
-pub use render::{Attachment, Document, Frame, RenderError, render, summary};
+pub use render::{Attachment, Document, Frame, RenderError, csv_text, render, summary};
 pub use report::{
     Chart, ChartKind, Deliver, Figure, ForEach, Format, Good, Report, Section, Shown, TableView,
 };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+pub use csv_files::csv_text;
+
 use crate::ask::Answers;
 use crate::page::{Block, Number, Page};
 use crate::period::Period;

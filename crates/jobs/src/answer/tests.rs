@@ -1,3 +1,5 @@
+//! Who asks does not wait for work that nothing stops.
+
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};

@@ -33,10 +33,10 @@ pub(super) fn files(page: &Page<'_>) -> Result<Vec<(String, String)>, RenderErro
 
 fn text(table: &Table) -> Result<String, Box<dyn std::error::Error>> {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record(table.columns.iter().map(|column| guard(&column.name)))?;
+    writer.write_record(table.columns.iter().map(|column| csv_text(&column.name)))?;
     for row in 0..table.rows.len() {
         let cells = (0..table.columns.len()).map(|at| match table.cell(row, at) {
-            cell @ (Cell::Text(_) | Cell::List(_)) => guard(&cell.plain()),
+            cell @ (Cell::Text(_) | Cell::List(_)) => csv_text(&cell.plain()),
             cell => cell.plain().into_owned(),
         });
         writer.write_record(cells)?;
@@ -44,14 +44,22 @@ fn text(table: &Table) -> Result<String, Box<dyn std::error::Error>> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// Text that a spreadsheet would run as a formula gets an apostrophe (OWASP, "CSV Injection").
-fn guard(cell: &str) -> String {
-    // NUL ends a cell for some readers.
-    let cell = cell.replace('\0', "\u{fffd}");
+/// Text as a cell of CSV may hold it: what a spreadsheet would run as a formula gets an apostrophe (OWASP, "CSV Injection"), and control
+/// codes but line breaks and tabs are written out (`\u{1b}`), for a file is also looked at on terminals.
+pub fn csv_text(cell: &str) -> String {
+    let mut text = String::with_capacity(cell.len());
+    for c in cell.chars() {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    let cell = text;
     // Excel trims before it looks; fullwidth signs are the same to it.
     let first = cell.trim_start_matches([' ', '\u{a0}', '\u{3000}', '\u{feff}']);
-    if cell.starts_with(['\t', '\r', '\n'])
-        || first.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'])
+    if cell.starts_with(['\t', '\n'])
+        || first.starts_with(['=', '+', '-', '@', '\t', '＝', '＋', '－', '＠'])
     {
         format!("'{cell}")
     } else {
