@@ -4,6 +4,7 @@ mod support;
 
 mod bell;
 mod exactly_once;
+mod exports;
 mod house;
 mod life;
 mod loads;

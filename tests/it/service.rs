@@ -17,8 +17,8 @@ const NOTIFY: &str = "channels:\n  desk:\n    kind: file\n    path: PATH\nroute:
 const REPORT: &str = "title: Minutely\nperiod: day\nschedule: '* * * * *'\nformats: [json]\ndeliver:\n  channels: [desk]\nsections:\n  - question: totals\n";
 
 /// What a process writes, read as it comes.
-struct Service {
-    child: Child,
+pub(crate) struct Service {
+    pub(crate) child: Child,
     said: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
@@ -32,7 +32,12 @@ impl Service {
             .env("GUARDLAKE__RULES__DIR", folder.join("rules"))
             .env("GUARDLAKE__SQL__DIR", folder.join("sql"))
             .env("GUARDLAKE__NOTIFY__FILE", folder.join("notify.yaml"))
-            .envs(more.iter().copied())
+            .envs(more.iter().copied());
+        Service::spawn(command)
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Service {
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -50,11 +55,11 @@ impl Service {
         Service { child, said }
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().expect("nobody panics").clone()
     }
 
-    async fn until_said(&mut self, text: &str) {
+    pub(crate) async fn until_said(&mut self, text: &str) {
         let deadline = Instant::now() + Duration::from_secs(120);
         while !self.said().contains(text) {
             let ended = self.child.try_wait().expect("a look");

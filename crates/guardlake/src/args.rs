@@ -112,6 +112,12 @@ pub(crate) struct Run {
     /// Kinesis stream: NAME, NAME@REGION or an ARN; several flow into the one lake
     #[arg(long, value_name = "STREAM")]
     pub(crate) stream: Vec<String>,
+    /// Where findings come from
+    #[arg(long, value_enum, default_value_t = FindingSource::Stream)]
+    pub(crate) source: FindingSource,
+    /// With `--source s3-export`: the s3://bucket/prefix that GuardDuty exports to, or a folder
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) exports: Option<String>,
     /// Share the shards with other workers on the same lake
     #[arg(long)]
     pub(crate) share: bool,
@@ -123,6 +129,15 @@ pub(crate) struct Run {
     pub(crate) rules: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) suppressions: SuppressionFolder,
+}
+
+/// Where a `run` process takes findings from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingSource {
+    /// Kinesis streams.
+    Stream,
+    /// What GuardDuty exports to S3.
+    S3Export,
 }
 
 /// What a `run` process does.

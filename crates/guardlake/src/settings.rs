@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) lake: LakeSettings,
     /// The Kinesis stream that `run` follows.
     pub(crate) stream: StreamSettings,
+    /// What GuardDuty exports to S3, for `run --source s3-export`.
+    pub(crate) exports: ExportSettings,
     /// When batches are committed.
     pub(crate) ingest: IngestSettings,
     /// Your own SQL, laid over the built-in: views/, trends/, alerts/, investigations/ and reports/.
@@ -82,6 +84,19 @@ pub(crate) struct StreamSettings {
     /// Read by enhanced fan-out, as the consumer of this name, which is registered if need be. Without it shards are polled.
     #[schemars(extend("examples" = ["guardlake"]))]
     pub(crate) fan_out: Option<String>,
+}
+
+/// `exports:`
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ExportSettings {
+    /// The s3://bucket/prefix that GuardDuty exports to, or a folder that is filled like it.
+    #[schemars(extend("examples" = ["s3://my-findings/AWSLogs"]))]
+    pub(crate) from: Option<String>,
+    /// How long it rests between two looks for new objects.
+    #[serde(deserialize_with = "values::period")]
+    #[schemars(extend("default" = "5m"))]
+    pub(crate) every: Option<String>,
 }
 
 /// `ingest:`

@@ -163,7 +163,8 @@ pub async fn load(
     Ok(loaded)
 }
 
-fn is_known(source: &Source, known: &HashMap<String, SourceRow>) -> bool {
+/// Whether the lake has loaded a source as it is now.
+pub(crate) fn is_known(source: &Source, known: &HashMap<String, SourceRow>) -> bool {
     known
         .get(&source.uri)
         .is_some_and(|row| source.etag.as_ref() == Some(&row.etag))

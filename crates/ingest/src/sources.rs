@@ -60,7 +60,8 @@ pub async fn find_sources(
                 given: argument.clone(),
                 reason: "no S3 client".to_owned(),
             };
-            list_objects(s3.ok_or_else(no_client)?, argument, rest).await?
+            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            list_objects(s3.ok_or_else(no_client)?, bucket, prefix, None).await?
         } else {
             files(argument)?
         };
@@ -80,7 +81,8 @@ pub async fn find_sources(
     Ok(found)
 }
 
-fn files(argument: &str) -> Result<Vec<Source>, IngestError> {
+/// All files of a path, a folder or a pattern.
+pub(crate) fn files(argument: &str) -> Result<Vec<Source>, IngestError> {
     let wrong = |reason: String| IngestError::Argument {
         given: argument.to_owned(),
         reason,
@@ -142,22 +144,24 @@ fn local(path: PathBuf) -> std::io::Result<Source> {
     })
 }
 
-async fn list_objects(
+/// All objects below a prefix, those whose keys come after `after` if it is given.
+pub(crate) async fn list_objects(
     client: &Client,
-    argument: &str,
-    rest: &str,
+    bucket: &str,
+    prefix: &str,
+    after: Option<&str>,
 ) -> Result<Vec<Source>, IngestError> {
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let mut sources = Vec::new();
     let mut pages = client
         .list_objects_v2()
         .bucket(bucket)
         .prefix(prefix)
+        .set_start_after(after.map(str::to_owned))
         .into_paginator()
         .send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| IngestError::Aws {
-            doing: format!("list `{argument}`"),
+            doing: format!("list `s3://{bucket}/{prefix}`"),
             reason: aws_reason(&e),
         })?;
         for object in page.contents() {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deltalake::logstore::{LogStoreRef, StorageConfig, logstore_for, logstore_with};
+use deltalake::logstore::{IORuntime, LogStoreRef, StorageConfig, logstore_for, logstore_with};
 use object_store::ObjectStore;
+use tokio::runtime::Handle;
 use url::Url;
 
 use crate::{LakeError, Table};
@@ -142,9 +143,13 @@ impl Location {
         }
         let config = StorageConfig::parse_options(self.options())
             .map_err(|source| self.delta(url, "read storage options", source))?;
-        let opened = match &self.store {
-            Some(store) => logstore_with(store.clone(), url, config),
-            None => logstore_for(url, config),
+        let opened = match (&self.store, Handle::try_current()) {
+            (Some(store), _) => logstore_with(store.clone(), url, config),
+            // Connections live on the threads that open the lake, whoever reads from it: others may be busy for a long time.
+            (None, Ok(here)) if self.local_path().is_none() => {
+                logstore_for(url, config.with_io_runtime(IORuntime::RT(here)))
+            }
+            (None, _) => logstore_for(url, config),
         };
         opened.map_err(|source| self.delta(url, "open the store", source))
     }

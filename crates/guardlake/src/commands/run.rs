@@ -25,8 +25,8 @@ use supervise::{PAUSES, supervise};
 
 pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Failure> {
     let has = |role| args.roles.contains(&role);
-    let options = match has(Role::Ingest) {
-        true => Some(streams::options(&args.stream, args.share, settings).await?),
+    let source = match has(Role::Ingest) {
+        true => Some(streams::source(&args, settings).await?),
         false => None,
     };
     let health = Health::default();
@@ -63,8 +63,8 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
     let notifier = tokio::sync::Mutex::new(notifier);
     let (service, notifier) = (&service, &notifier);
     let mut roles: Vec<LocalBoxFuture<'_, Result<(), Failure>>> = Vec::new();
-    if let Some(options) = &options {
-        let work = || service.follow(options, &stop).boxed_local();
+    if let Some(source) = &source {
+        let work = || service.follow(source, &stop).boxed_local();
         let role = supervise(Role::Ingest, &health, &stop, PAUSES, work);
         roles.push(ended(role, &read).boxed_local());
     } else {

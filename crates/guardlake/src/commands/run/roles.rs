@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ingest::{ConsumerOptions, consume};
+use ingest::{consume, follow_exports};
 use jobs::reports::{Asked, due_now, make_once};
 use jobs::{Limits, Session};
 use lake::{CompactOptions, Lake, ReportRow, Table, VacuumOptions};
@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::Files;
+use super::streams::FollowedSource;
 use crate::args::Role;
 use crate::commands::{alert, ingest as loading, notify, report};
 use crate::failure::{Failure, note};
@@ -52,16 +53,27 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Carries records from streams into the lake until `stop`; what is held then is committed.
+    /// Carries findings into the lake until `stop`; what is held then is committed.
     pub(super) async fn follow(
         &self,
-        options: &ConsumerOptions,
+        source: &FollowedSource,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
         let progress = Arc::default();
         self.health.expect(Role::Ingest, health::PATIENCE);
         self.health.follow(Arc::clone(&progress));
-        let ledger = consume(&self.lake, options, stop, &progress).await?;
+        let ledger = match source {
+            FollowedSource::Streams(options) => {
+                consume(&self.lake, options, stop, &progress).await?
+            }
+            FollowedSource::Exports(options) => {
+                let s3 = match options.from.starts_with("s3://") {
+                    true => Some(wire_up::s3().await),
+                    false => None,
+                };
+                follow_exports(&self.lake, s3, options, stop, &progress, wire_up::now).await?
+            }
+        };
         note(&format!(
             "received {} = committed {} + duplicate {} + rejected {} + skipped {} + expired {}",
             ledger.received,

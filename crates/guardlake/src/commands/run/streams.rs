@@ -1,17 +1,21 @@
-//! Which streams are followed, and how, from settings and flags.
+//! Where findings come from, and how it is followed, from settings and flags.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use finding::Limits;
 use ingest::kinesis::AwsStream;
-use ingest::{ConsumerOptions, Followed, LeaseOptions, Pace, Start};
+use ingest::{ConsumerOptions, ExportOptions, Followed, LeaseOptions, LoadOptions, Pace, Start};
 use lake::Ids;
 
+use crate::args::{FindingSource, Run};
 use crate::commands::ingest::writer_options;
 use crate::failure::Failure;
 use crate::settings::{LEASE_TTL, MEMORY, Settings, micros};
 use crate::{settings, wire_up};
+
+/// Between looks for exports, unless the settings say otherwise.
+const EVERY: Duration = Duration::from_secs(300);
 
 /// A stream as it is named on the command line: `NAME`, `NAME@REGION` or an ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,53 @@ impl Named {
             region: region.map(str::to_owned),
         })
     }
+}
+
+/// What is followed.
+pub(super) enum FollowedSource {
+    Streams(ConsumerOptions),
+    Exports(ExportOptions),
+}
+
+/// What is followed, by flags and settings.
+pub(super) async fn source(args: &Run, settings: &Settings) -> Result<FollowedSource, Failure> {
+    if args.source == FindingSource::Stream {
+        if args.exports.is_some() {
+            return Err(Failure::usage("--exports goes with --source s3-export"));
+        }
+        let options = options(&args.stream, args.share, settings).await?;
+        return Ok(FollowedSource::Streams(options));
+    }
+    if !args.stream.is_empty() || args.share {
+        return Err(Failure::usage(
+            "--stream and --share go with --source stream: exports are followed by one process",
+        ));
+    }
+    let from = args
+        .exports
+        .clone()
+        .or_else(|| settings.exports.from.clone());
+    let from = from.ok_or_else(|| {
+        Failure::usage(
+            "which exports? give --exports s3://bucket/prefix (or exports.from in guardlake.yaml)",
+        )
+    })?;
+    let every = match &settings.exports.every {
+        Some(text) => micros(text)
+            .map(|micros| Duration::from_micros(micros.unsigned_abs()))
+            .map_err(|e| Failure::usage(format!("exports.every: {e}")))?,
+        None => EVERY,
+    };
+    Ok(FollowedSource::Exports(ExportOptions {
+        from,
+        every,
+        load: LoadOptions {
+            now: wire_up::now(),
+            threads: None,
+            writer: writer_options(settings)?,
+            backfilled: false,
+        },
+    }))
 }
 
 /// How streams are followed. `flags` are the streams named on the command line, before those of the settings.

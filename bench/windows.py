@@ -2,16 +2,17 @@
 """Asks one sliding-window question over the same Parquet files with guardlake, DuckDB 2.0 and chDB, and prints times and ratios.
 
     cargo build --release -p guardlake --bin guardlake --example rules_bench
-    python3 tests/bench/windows.py [--target target/release] [--findings 10000000] [--rounds 3]
+    python3 bench/windows.py [--target target/release] [--findings 10000000] [--rounds 3]
 
 "Ten findings (or ten distinct ones, or accounts) from one remote address within ten minutes", over findings from mostly different
 addresses: a full `rule backtest` against a window function with RANGE. Whole processes, files warm in the page cache, in turn. Before anything
 is timed, all must name the same addresses with the same number of matches and the same largest count. Needs duckdb==2.0.0 and
 chdb==4.4.0 from PyPI (installed by itself, in a folder under ~/.cache).
 """
-import argparse, json, os, pathlib, shutil, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, pathlib, shutil, statistics, subprocess, sys, tempfile
 
-CACHE = pathlib.Path.home() / ".cache/guardlake-tests/bench-2"
+from peers import CHDB, DUCKDB, peer_python, timed
+
 RULE = """/*
 title: window
 severity: low
@@ -27,34 +28,6 @@ QUERY = """SELECT remote_ip, count(DISTINCT event_time) AS matches, max(n) AS mo
   SELECT remote_ip, event_time, {counted} OVER (PARTITION BY remote_ip ORDER BY {time}
     RANGE BETWEEN {back} PRECEDING AND CURRENT ROW) AS n
   FROM {files} WHERE remote_ip IS NOT NULL) WHERE n >= 10 GROUP BY remote_ip ORDER BY remote_ip"""
-DUCKDB = """import duckdb, json, sys
-db = duckdb.connect()
-db.execute(f"SET threads={sys.argv[2]}; SET enable_progress_bar=false")
-print(json.dumps(db.execute(sys.argv[1]).fetchall()))"""
-CHDB = """import chdb, sys
-print(chdb.query(sys.argv[1] + " SETTINGS max_threads=" + sys.argv[2], "JSONCompactEachRow"))"""
-
-
-def peer_python():
-    python = CACHE / "bin/python"
-    if not (CACHE / "installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", CACHE], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "duckdb==2.0.0", "chdb==4.4.0"], check=True)
-        (CACHE / "installed").touch()
-    return python
-
-
-def timed(command):
-    """Wall seconds, CPU seconds, peak RSS in MB and output of a whole process; None where it failed."""
-    started = time.monotonic()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    output, errors = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - started
-    if status:
-        print(f"  {command[0]} failed: {errors.strip()[-300:]}")
-        return None
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output
 
 
 def answers(name, output):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Loads the same findings with guardlake and with DuckDB 2.0 and prints both and their ratio.
 
-    python3 tests/bench/ingest.py [--binary target/release/guardlake] [--megabytes 850] [--rounds 3]
+    python3 bench/ingest.py [--binary target/release/guardlake] [--megabytes 850] [--rounds 3]
 
 Both are timed as whole processes, the file warm in the page cache, and take turns. Both write zstd Parquet with the same columns and
 the raw JSON; guardlake also finds duplicates, partitions by day and commits to Delta Lake. Needs `pip install duckdb==2.0.0`
