@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "deploy"))
 
-from checks import mutations, pages, stack, templates  # noqa: E402
+from checks import least, mutations, pages, stack, templates  # noqa: E402
 
 CHECKS = {
     "widths": templates.widths,
@@ -36,6 +36,7 @@ CHECKS = {
     "commands": pages.commands,
     "stacks": stack.stacks,
     "scan": templates.scan,
+    "least": least.least,
 }
 
 
