@@ -49,9 +49,12 @@ PRICE = {
     "CloudWatch: alarm month": 0.10,
     "CloudWatch: metric of one's own month": 0.30,
     "Secrets Manager: secret month": 0.40,
-    "NAT or interface endpoints: endpoint hour": 0.01,
+    "NAT gateway: hour": 0.045,
+    "NAT gateway: GB": 0.045,
+    "Interface endpoint in one zone: hour": 0.01,
 }
 ALARMS, METRICS, SECRETS = 6, 3, 1
+ENDPOINTS = 5  # Kinesis, KMS, Logs, two of ECR, if there is no way out; Secrets Manager with channels
 
 
 def month(accounts, on_demand):
@@ -118,6 +121,9 @@ def main():
     print(f"| Kinesis with {label} shards instead, $ | " + " | ".join(f"{bill['Kinesis']:,.2f}" for bill in shards) + " |")
     print("| **all, with shards, $** | " + " | ".join(f"**{sum(bill.values()):,.2f}**" for bill in shards) + " |")
     print("| for an account, with shards, $ | " + " | ".join(f"{sum(b.values()) / n:,.3f}" for b, n in zip(shards, sizes)) + " |")
+    print("| beside it: a NAT gateway without its GB, $ | " + f"{PRICE['NAT gateway: hour'] * HOURS:,.2f} | " * len(sizes))
+    endpoints = ENDPOINTS * HOURS * PRICE["Interface endpoint in one zone: hour"]
+    print(f"| or {ENDPOINTS} interface endpoints in one zone, $ | " + f"{endpoints:,.2f} | " * len(sizes))
     print()
     print("| list price | $ |")
     print("|---|---|")

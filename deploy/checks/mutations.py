@@ -43,7 +43,7 @@ MUTATIONS = [
     ("said", HUB, "            Action: [kms:Decrypt, kms:GenerateDataKey]\n", "            Action: kms:*\n"),
     # What roles may do, action by action and resource by resource.
     ("stacks", HUB, "kinesis:GetRecords]", "kinesis:GetRecords, kinesis:PutRecord]"),
-    ("stacks", HUB, "Action: s3:GetObject, Resource: !Sub \"${Bucket.Arn}/lake/*", "Action: s3:GetObject, Resource: !Sub \"${Bucket.Arn}/*"),
+    ("stacks", HUB, "s3:GetObject, Resource: !Sub \"${Bucket.Arn}/lake/*", "s3:GetObject, Resource: !Sub \"${Bucket.Arn}/*"),
     ("guard", HUB, "Action: s3:GetObject,", "Action: s3:Get*,"),
     ("lint", HUB, "Action: s3:GetObject,", "Action: s3:GetObjekt,"),
     ("stacks", HUB, "/lake/findings/_delta_log/*", "/lake/findings/*"),
