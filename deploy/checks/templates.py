@@ -237,8 +237,8 @@ def unit(root):
         print("  systemd-analyze is not here: the unit is not looked at")
         return []
     text = (root / "deploy/systemd/guardlake.service").read_text()
-    lines = ("TimeoutStopSec=120", "DynamicUser=yes", "NoNewPrivileges=yes", "Restart=on-failure", "KillSignal=SIGTERM")
-    found = [f"guardlake.service lacks {line}" for line in lines if line not in text]
+    lines = "TimeoutStopSec=120 DynamicUser=yes NoNewPrivileges=yes ProtectSystem=strict Restart=on-failure KillSignal=SIGTERM"
+    found = [f"guardlake.service lacks {line}" for line in lines.split() if line not in text]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "guardlake.service"
         path.write_text(text.replace("/usr/local/bin/guardlake", shutil.which("true")))
