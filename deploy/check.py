@@ -5,6 +5,7 @@
   V/bin/python deploy/check.py               every check; exit code 1 if one fails
   V/bin/python deploy/check.py lint stacks   only these
   V/bin/python deploy/check.py --mutations   breaks copies of the templates one by one, and fails if a check does not notice
+  V/bin/python deploy/check.py --requests    counts what guardlake asks of S3 and Kinesis (five and a half minutes), for costs.py
 
 GUARDLAKE_BINARY=path of guardlake has the commands of docs/deploy.md looked up, and the policies tried with the program itself."""
 
@@ -19,7 +20,7 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "deploy"))
 
-from checks import least, mutations, pages, stack, templates  # noqa: E402
+from checks import least, mutations, pages, requests, stack, templates  # noqa: E402
 
 CHECKS = {
     "widths": templates.widths,
@@ -45,6 +46,8 @@ def main(arguments):
     print(f"Python {sys.version.split()[0]},", ", ".join(f"{tool} {version(tool)}" for tool in tools))
     if "--mutations" in arguments:
         return mutations.run(ROOT, CHECKS)
+    if "--requests" in arguments:
+        return requests.run(ROOT)
     unknown = [name for name in arguments if name not in CHECKS]
     if unknown:
         print(f"no such check: {unknown}; there are {', '.join(CHECKS)}")

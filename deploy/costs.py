@@ -16,10 +16,14 @@ REGIONS_FORWARDED = 0.5  # share of events that come from another Region, bus to
 # What guardlake does (docs/settings.md, docs/operate.md).
 COMMIT_SECONDS = 5  # ingest.max_age: a commit while something comes in
 IDLE_COMMITS_PER_HOUR = 1  # positions alone, when nothing comes in
-PUTS_PER_COMMIT = 2.2  # a data file and a log entry, and a share of checkpoints and of the alert log
-GETS_PER_COMMIT = 6  # who else follows the table reads the entry and the new file
-LISTS_PER_MINUTE = 20  # newest versions of the tables: alerts every 10 s, deliveries every 2 s in bursts, upkeep
-GETS_PER_MINUTE = 10
+# Counted on a stand-in by `deploy/check.py --requests` on 2026-11-22, all roles in one process, 29 rules, a lake of some 100 findings: at
+# rest 455 GET and 158 LIST a minute; with a finding every 2 s for 150 s, 30 commits, 94 PUT, 5,528 GET and 609 LIST. What a commit takes
+# is what is beyond rest. A lake with many files of a day takes more GET, one that was just compacted fewer.
+LISTS_PER_MINUTE = 158
+GETS_PER_MINUTE = 455
+PUTS_PER_COMMIT = 94 / 30
+LISTS_PER_COMMIT = (609 - 158 * 2.5) / 30
+GETS_PER_COMMIT = (5_528 - 455 * 2.5) / 30
 VERSIONED_DAYS = 7 + 7  # vacuum waits 7 days, versions are kept for 7 more
 REWRITTEN = 3  # each byte is written so often: ingest and compactions
 LOG_BYTES_PER_MINUTE = 600  # the line `following`, and warnings
@@ -71,12 +75,12 @@ def month(accounts, on_demand):
         stream = shards + events / 1e6 * p["Kinesis: million PUT units of 25 KB"]
     vcpu, memory = TASK[accounts]
     task = HOURS * (vcpu * p["Fargate ARM: vCPU hour"] + memory * p["Fargate ARM: GB hour"])
-    # Events come one by one: there is a commit for each of them until they are closer than COMMIT_SECONDS.
+    # Events come one by one, by chance: after a commit the next is waited for, and COMMIT_SECONDS after that is the next commit.
     seconds = DAYS * 86_400
-    commits = min(events, seconds / COMMIT_SECONDS) + IDLE_COMMITS_PER_HOUR * HOURS
-    puts = commits * PUTS_PER_COMMIT + LISTS_PER_MINUTE * seconds / 60
-    gets = commits * GETS_PER_COMMIT + GETS_PER_MINUTE * seconds / 60
-    requests = puts / 1e3 * p["S3: thousand PUT, LIST"] + gets / 1e3 * p["S3: thousand GET"]
+    commits = seconds / (COMMIT_SECONDS + seconds / events) + IDLE_COMMITS_PER_HOUR * HOURS
+    thousand = lambda puts, gets: puts / 1e3 * p["S3: thousand PUT, LIST"] + gets / 1e3 * p["S3: thousand GET"]
+    rest = seconds / 60 * thousand(LISTS_PER_MINUTE, GETS_PER_MINUTE)
+    busy = commits * thousand(PUTS_PER_COMMIT + LISTS_PER_COMMIT, GETS_PER_COMMIT)
     daily = events / DAYS * LAKE_BYTES_PER_EVENT / GB
     kept = daily * (RETENTION_DAYS + VERSIONED_DAYS * (REWRITTEN - 1)) * p["S3: GB month"]
     buses = events * REGIONS_FORWARDED / 1e6 * p["EventBridge: million events to another bus"]
@@ -92,7 +96,8 @@ def month(accounts, on_demand):
     bill = {
         "Kinesis": stream,
         "Fargate": task,
-        "S3 requests": requests,
+        "S3 requests at rest": rest,
+        "S3 requests of commits": busy,
         f"S3 storage, after {RETENTION_DAYS} days": kept,
         "EventBridge, bus to bus": buses,
         "KMS": kms,
@@ -121,9 +126,10 @@ def main():
     print(f"| Kinesis with {label} shards instead, $ | " + " | ".join(f"{bill['Kinesis']:,.2f}" for bill in shards) + " |")
     print("| **all, with shards, $** | " + " | ".join(f"**{sum(bill.values()):,.2f}**" for bill in shards) + " |")
     print("| for an account, with shards, $ | " + " | ".join(f"{sum(b.values()) / n:,.3f}" for b, n in zip(shards, sizes)) + " |")
-    print("| beside it: a NAT gateway without its GB, $ | " + f"{PRICE['NAT gateway: hour'] * HOURS:,.2f} | " * len(sizes))
+    gateway = HOURS * PRICE["NAT gateway: hour"]
+    print("| beside it: a NAT gateway without its GB, $ | " + " | ".join([f"{gateway:,.2f}"] * len(sizes)) + " |")
     endpoints = ENDPOINTS * HOURS * PRICE["Interface endpoint in one zone: hour"]
-    print(f"| or {ENDPOINTS} interface endpoints in one zone, $ | " + f"{endpoints:,.2f} | " * len(sizes))
+    print(f"| or {ENDPOINTS} interface endpoints in one zone, $ | " + " | ".join([f"{endpoints:,.2f}"] * len(sizes)) + " |")
     print()
     print("| list price | $ |")
     print("|---|---|")

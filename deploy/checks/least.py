@@ -32,7 +32,7 @@ SELECT * FROM observations
 """
 
 
-def asked(method, target, headers, body):
+def wishes(method, target, headers, body):
     """A request as IAM sees it: pairs of action and resource."""
     if "X-Amz-Target" in headers:
         return [("kinesis:" + headers["X-Amz-Target"].split(".")[-1], want.STREAM)]
@@ -52,9 +52,9 @@ def asked(method, target, headers, body):
 class Door:
     """Lets through to `endpoint` what the policies allow."""
 
-    def __init__(self, endpoint, policies):
+    def __init__(self, endpoint, policies, asked=None):
         statements = [statement for name in policies for statement in want.POLICIES[name]]
-        self.refused, self.allowed = set(), set()
+        self.refused, self.asked = set(), {} if asked is None else asked
         door = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -62,11 +62,10 @@ class Door:
 
             def answer(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                for action, resource in asked(self.command, self.path, self.headers, body):
+                for action, resource in wishes(self.command, self.path, self.headers, body):
                     one = lambda actions, resources: action in actions and any(fnmatch.fnmatchcase(resource, r) for r in resources)
-                    if any(one(*statement) for statement in statements):
-                        door.allowed.add(action)
-                    else:
+                    door.asked[action] = door.asked.get(action, 0) + 1
+                    if not any(one(*statement) for statement in statements):
                         door.refused.add(f"{action} on {resource}")
                         return self.refuse()
                 server = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
