@@ -83,6 +83,8 @@ MUTATIONS = [
     ("stacks", MEMBER, "Action: events:PutEvents", "Action: events:PutRule"),
     ("stacks", MEMBER, "detail-type: [GuardDuty Finding]", "detail-type: [GuardDuty Findings]"),
     ("guard", MEMBER, "          DeadLetterConfig: {Arn: !GetAtt Undelivered.Arn}\n", ""),
+    ("stacks", MEMBER, "{PartitionKeyPath: $.detail.id}", "{PartitionKeyPath: $.id}"),
+    ("stacks", MEMBER, "Action: kms:GenerateDataKey", "Action: kms:Decrypt"),
     # Terraform says the same.
     ("terraform", TF + "roles.tf", '"kinesis:ListShards", ', ""),
     ("terraform", TF + "roles.tf", '"${local.lake}/deliveries/*"', '"${local.lake}/*"'),

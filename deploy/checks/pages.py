@@ -29,6 +29,11 @@ def commands(root):
     if not binary:
         print("  GUARDLAKE_BINARY names no program: commands of the page are not asked for")
         return []
+    settings = {"GUARDLAKE__LAKE__URI": "./lake", "GUARDLAKE__NOTIFY__FILE": "./notify.yaml", "PATH": os.environ["PATH"]}
+    for words in (["config", "validate"], ["rule", "check"]):
+        done = subprocess.run([binary, *words], cwd=root / "deploy/settings", env=settings, capture_output=True, text=True)
+        if done.returncode != 0:
+            return [f"deploy/settings: {' '.join(words)}: {(done.stdout + done.stderr)[-500:]}"]
     page, found, known = (root / "docs/deploy.md").read_text(), [], {}
 
     def helped(words):

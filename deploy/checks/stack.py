@@ -26,6 +26,15 @@ FULL = {
     "AnalystArn": want.ANALYST,
 }
 
+OTHERWISE = {
+    "StreamShards": "2",
+    "NoncurrentDays": "0",
+    "BucketEncryption": "s3",
+    "AlarmEmail": "soc@corp.example",
+    "DirectFromMembers": "yes",
+    "OrganizationId": "o-abcdefghij",
+}
+
 
 @contextlib.contextmanager
 def ministack():
@@ -257,13 +266,27 @@ def alarms(account, made, layout):
     account.same("filters", filters, want.FILTERS)
 
 
+def direct(member, bus):
+    """A member whose rule puts into the stream itself."""
+    key = f"arn:aws:kms:{want.REGION}:{want.ACCOUNT}:key/1234"
+    made = member.make("guardlake-member", "member.yaml", {"HubBusArn": bus, "HubStreamArn": want.STREAM, "HubKeyArn": key})
+    if made:
+        document = member.client("iam").get_role_policy(RoleName=made["SendRole"], PolicyName="send")["PolicyDocument"]
+        member.same("SendRole", member.statements(document, key), want.INLINE["PutRole"])
+        rule = made["Rule"].split("/")[-1].split("|")[-1]
+        (target,) = member.client("events").list_targets_by_rule(Rule=rule)["Targets"]
+        said = (target["Arn"], target.get("KinesisParameters"))
+        member.same("target", said, (want.STREAM, {"PartitionKeyPath": "$.detail.id"}))
+    return member.found
+
+
 def stacks(root):
     """Both layouts, each in an account of its own; then a member; then what the stand-in refuses."""
     found = []
     with ministack() as endpoint:
         for number, layout, more in (
             (want.ACCOUNT, "one", {}),
-            (OTHER, "apart", {"StreamShards": "2", "NoncurrentDays": "0", "BucketEncryption": "s3", "AlarmEmail": "soc@corp.example"}),
+            (OTHER, "apart", OTHERWISE),
         ):
             account = Account(root, endpoint, number)
             made = account.make(want.HUB, "hub.yaml", more)
@@ -286,6 +309,7 @@ def stacks(root):
             pattern = {"source": ["aws.guardduty"], "detail-type": ["GuardDuty Finding"]}
             member.same("pattern", json.loads(events.describe_rule(Name=rule)["EventPattern"]), pattern)
         found += [f"member: {one}" for one in member.found]
+        found += [f"member, into the stream: {one}" for one in direct(Account(root, endpoint, "888899990000"), bus)]
         access = Account(root, endpoint, want.ACCOUNT)
         access.make(f"{want.HUB}-access", "hub-access.yaml", {"OrganizationId": "o-abcdefghij"})
         if not any("Unrecognized resource types" in one for one in access.found):
