@@ -59,6 +59,7 @@ resource "aws_ecs_task_definition" "task" {
 }
 
 # The old task ends before the new one begins: Kinesis keeps what comes in between, and two of them would only do work twice.
+# (Rebalancing, on by default, asks for more than 100 %.)
 resource "aws_ecs_service" "service" {
   for_each                           = local.services
   name                               = "${var.name}-${each.key}"
@@ -66,6 +67,7 @@ resource "aws_ecs_service" "service" {
   task_definition                    = aws_ecs_task_definition.task[each.key].arn
   launch_type                        = "FARGATE"
   desired_count                      = var.desired_count
+  availability_zone_rebalancing      = "DISABLED"
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100
   deployment_circuit_breaker {
