@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What guardlake costs a month on AWS, from the assumptions below. Prints the tables of docs/costs.md; deploy/check.py compares them.
 
-Prices are list prices of us-east-1 in US dollars, without tax and free tiers, as known in 2026-11 from AWS's price pages read earlier. None
-was looked up when this was written: check them before you rely on them."""
+Prices are list prices of us-east-1 in US dollars, without tax and free tiers, as known in 2026-11 from AWS's price pages read earlier. Only
+those of Fargate were seen again when this was written, on vantage.sh: check them before you rely on them."""
 
 HOURS, DAYS, GB = 730, 30.4, 10**9
 
