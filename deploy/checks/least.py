@@ -142,6 +142,8 @@ class Trial:
         rows = self.ask("query", roles["QueryRole"], "--format", "csv", "sql", "SELECT count(*) AS n FROM findings")
         if not re.search(r"\n[1-9]", rows):
             self.found.append(f"there are no findings in the lake: {rows}")
+        for words in ("lake verify", "alert list", "accounts list", "notify owed", "report list", "doctor --role query"):
+            self.ask(words, roles["QueryRole"], *words.split())
         # The door is one.
         for role in ("QueryRole", "NotifyRole"):
             self.ask(f"{role} on findings", roles[role], "ingest", str(folder / "more.jsonl"), good=(4,), refused=True)
