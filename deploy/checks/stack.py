@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def ministack():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
     program = Path(sys.executable).parent / "ministack"
-    process = subprocess.Popen([program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = tempfile.TemporaryFile("w+")
+    process = subprocess.Popen([program], env=environment, stdout=log, stderr=log)
     try:
         for _ in range(300):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
@@ -52,6 +54,9 @@ def ministack():
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:
+        if process.poll() is not None:
+            log.seek(0)
+            print(f"  ministack ended by itself ({process.returncode}): {log.read()[-1500:]}")
         process.terminate()
         process.wait(20)
 
