@@ -3,6 +3,7 @@
 mod support;
 
 mod bell;
+mod deploy;
 mod exactly_once;
 mod exports;
 mod house;
