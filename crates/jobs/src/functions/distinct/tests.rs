@@ -111,7 +111,7 @@ proptest! {
     }
 }
 
-/// As an analyst types it. DataFusion 55 by itself asks for 42 KB for each of the addresses, 12 GB here, and is refused.
+/// As an analyst types it. What it saves shows only with millions of addresses: `bench/queries.py`.
 #[tokio::test]
 async fn many_addresses_fit_in_little_memory() {
     let limits = Limits {
