@@ -17,13 +17,13 @@ REGIONS_FORWARDED = 0.5  # share of events that come from another Region, bus to
 COMMIT_SECONDS = 5  # ingest.max_age: a commit while something comes in
 IDLE_COMMITS_PER_HOUR = 1  # positions alone, when nothing comes in
 # Counted on a stand-in by `deploy/check.py --requests` on 2026-11-22, all roles in one process, 29 rules, a lake of some 100 findings: at
-# rest 455 GET and 158 LIST a minute; with a finding every 2 s for 150 s, 30 commits, 94 PUT, 5,528 GET and 609 LIST. What a commit takes
+# rest 340 GET and 2 LIST a minute; with a finding every 2 s for 151 s, 30 commits, 102 PUT, 2,647 GET and 28 LIST. What a commit takes
 # is what is beyond rest. A lake with many files of a day takes more GET, one that was just compacted fewer.
-LISTS_PER_MINUTE = 158
-GETS_PER_MINUTE = 455
-PUTS_PER_COMMIT = 94 / 30
-LISTS_PER_COMMIT = (609 - 158 * 2.5) / 30
-GETS_PER_COMMIT = (5_528 - 455 * 2.5) / 30
+LISTS_PER_MINUTE = 2
+GETS_PER_MINUTE = 340
+PUTS_PER_COMMIT = 102 / 30
+LISTS_PER_COMMIT = (28 - 2 * 2.5) / 30
+GETS_PER_COMMIT = (2_647 - 340 * 2.5) / 30
 VERSIONED_DAYS = 7 + 7  # vacuum waits 7 days, versions are kept for 7 more
 REWRITTEN = 3  # each byte is written so often: ingest and compactions
 LOG_BYTES_PER_MINUTE = 600  # the line `following`, and warnings

@@ -4,7 +4,7 @@
 mod receiver;
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -304,6 +304,23 @@ fn the_examples_are_right() {
     assert_eq!(sql(&uri, alerts), sql(&uri, counted));
 }
 
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Killed {
+    fn kill(&mut self) {
+        self.0.kill().expect("a kill");
+        self.0.wait().expect("an end");
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The command itself, killed with SIGKILL again and again.
 #[allow(clippy::print_stdout, reason = "shown by --nocapture")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -322,10 +339,10 @@ async fn killed_processes_tell_everything() {
             .envs(secrets(&receiver))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        command.spawn().expect("the command starts")
+        Killed(command.spawn().expect("the command starts"))
     };
     // Registers where it begins.
-    let mut child = start();
+    let mut notifier = start();
     let deadline = Instant::now() + Duration::from_secs(60);
     while lake.deliveries_version().await.expect("a log").1.is_none() {
         assert!(Instant::now() < deadline, "the notifier did not begin");
@@ -342,9 +359,8 @@ async fn killed_processes_tell_everything() {
             break;
         }
         if kills < 4 {
-            child.kill().expect("a kill");
-            child.wait().expect("an end");
-            child = start();
+            notifier.kill();
+            notifier = start();
             kills += 1;
         }
         assert!(
@@ -353,8 +369,7 @@ async fn killed_processes_tell_everything() {
             outbox.owed()
         );
     }
-    child.kill().expect("a kill");
-    child.wait().expect("an end");
+    notifier.kill();
     check_log(&lake).await;
     let got = receiver.got();
     assert_eq!((got.incidents.len(), got.hooked.len()), (100, 100));

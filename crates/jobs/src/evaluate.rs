@@ -35,7 +35,7 @@ pub struct Fired {
 }
 
 /// The rows of so many groups are sorted in less time than it takes to read all rows once more.
-const FEW: usize = 10_000;
+pub(crate) const FEW: usize = 10_000;
 
 /// All episodes of a rule over everything that the session sees, groups in order of their values. `as_of` (UTC microseconds)
 /// is when it is asked: silence lasts until then, and `$as_of` of a query is that.

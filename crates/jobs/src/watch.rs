@@ -7,6 +7,7 @@ mod recent;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use alerts::{
     Alert, AlertEvent, Bell, Event, Group, Look, Rule, Suppression, fold, fold_onto, plan, ring,
@@ -15,7 +16,7 @@ use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
 use metrics::{counter, histogram};
 use tokio::time::Instant;
 
-use crate::evaluate::Fired;
+use crate::evaluate::{FEW, Fired};
 use crate::session::Session;
 use crate::{gaps, rules};
 use incremental::{Looked, News};
@@ -24,6 +25,8 @@ use recent::Recent;
 
 /// How often somebody else may write to the log first.
 const ATTEMPTS: u32 = 20;
+/// How many times as long as it took a rule rests.
+const RESTS: u32 = 4;
 
 /// What one look at the lake brought.
 #[derive(Debug, Default)]
@@ -34,7 +37,7 @@ pub struct Report {
     pub events: Vec<AlertEvent>,
     /// Ids of the rules that were evaluated.
     pub evaluated: Vec<String>,
-    /// Ids of the rules that had seen this version already, or are not enabled.
+    /// Ids of the rules that had seen this version already, rest, or are not enabled.
     pub skipped: Vec<String>,
     /// Ids of the rules that are asked in a new meaning from this version on, and their revisions: they were asked about everything.
     pub revised: Vec<(String, String)>,
@@ -83,6 +86,14 @@ pub struct Evaluator {
     recent: Recent,
     /// How often it has looked.
     looks: u64,
+    /// New rows whose groups are looked at without asking first which of them can fire.
+    few: usize,
+    /// The longest rest of a rule that took long.
+    longest_rest: Duration,
+    /// By rule: until when it rests.
+    resting: HashMap<String, Instant>,
+    /// When the first of the rules has rested that the last look left out.
+    rested: Option<Instant>,
 }
 
 /// The alerts that the log adds up to at a version.
@@ -122,7 +133,25 @@ impl Evaluator {
             reads: HashMap::new(),
             recent: Recent::default(),
             looks: 0,
+            few: FEW,
+            longest_rest: Duration::ZERO,
+            resting: HashMap::new(),
+            rested: None,
         }
+    }
+
+    /// From now on a rule that took long is left out of looks for four times as long, `longest` at most, so that it keeps the others from
+    /// nothing. What it has not seen it sees later. Zero, as in the beginning: every look is at all rules.
+    pub fn let_rest(&mut self, longest: Duration) {
+        self.longest_rest = longest;
+        if longest.is_zero() {
+            self.resting.clear();
+        }
+    }
+
+    /// When the first of the rules has rested that the last look left out; `None` where it was at all of them.
+    pub fn rested(&self) -> Option<Instant> {
+        self.rested
     }
 
     /// Evaluates rules over what `session` sees of the lake and brings the alert log in line, in one commit that also says how
@@ -204,6 +233,7 @@ impl Evaluator {
             self.recent = Recent::default();
         }
         self.looks += 1;
+        self.rested = None;
         for (nth, rule) in rules.iter().enumerate() {
             let done = seen[nth].is_some_and(|seen| seen >= findings_version);
             if !rule.enabled || (done && !rule.kind.is_timely()) {
@@ -211,6 +241,11 @@ impl Evaluator {
                 continue;
             }
             let began = Instant::now();
+            if let Some(until) = self.resting.get(&rule.id).filter(|until| **until > began) {
+                self.rested = Some(self.rested.map_or(*until, |first| first.min(*until)));
+                report.skipped.push(rule.id.clone());
+                continue;
+            }
             let lists = match self.lists.get(&named[nth]) {
                 Some(lists) => Ok(lists.clone()),
                 None => rules::checked(session, rule).await.map(|rule| rule.lists),
@@ -224,7 +259,12 @@ impl Evaluator {
                         ..rule.clone()
                     };
                     let seen = seen[nth].filter(|_| self.reads.contains_key(&named[nth]));
-                    incremental::look(&mut news, &self.recent, &rule, seen, &self.book.alerts, now)
+                    let at = incremental::At {
+                        seen,
+                        as_of: now,
+                        few: self.few,
+                    };
+                    incremental::look(&mut news, &self.recent, &rule, &at, &self.book.alerts)
                         .await
                         .map(|looked| {
                             let look = kept(&rule, retained, look);
@@ -233,8 +273,13 @@ impl Evaluator {
                         .map_err(|error| error.to_string())
                 }
             };
+            let took = began.elapsed();
             histogram!("guardlake_rule_seconds", "rule" => rule.id.clone())
-                .record(began.elapsed().as_secs_f64());
+                .record(took.as_secs_f64());
+            if !self.longest_rest.is_zero() {
+                let rest = (took * RESTS).min(self.longest_rest);
+                self.resting.insert(rule.id.clone(), Instant::now() + rest);
+            }
             match looked {
                 Err(why) => report.failed.push((rule.id.clone(), why)),
                 Ok(events) => {
@@ -319,13 +364,13 @@ impl Evaluator {
     }
 }
 
-/// What can be judged where rows before `retained` may have been taken out: matches whose windows are whole. Older alerts stay as
+/// What can be judged where rows before `retained` may have been taken out: matches that nothing of which was taken. Older alerts stay as
 /// they are.
 fn kept(rule: &Rule, retained: i64, look: Look) -> Look {
     match retained {
         i64::MIN => look,
         retained => Look {
-            from: retained.saturating_add(rule.window.micros()),
+            from: retained.saturating_add(rule.terms().back()),
             ..look
         },
     }

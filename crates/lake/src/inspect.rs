@@ -6,7 +6,7 @@ use finding::VersionHash;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use crate::encoder::day_from_text;
+use crate::encoder::{day_from_text, day_of_file};
 use crate::log::{Ledger, TableLog};
 use crate::position::{self, Position, ShardKey};
 use crate::writer::txn_prefix;
@@ -73,6 +73,18 @@ impl Lake {
             });
         }
         Ok(tables)
+    }
+
+    /// How many rows `findings` has of each day (days since 1970), from the log alone.
+    pub async fn findings_by_day(&self) -> Result<BTreeMap<i32, u64>, LakeError> {
+        let log = self.log(Table::Findings).await?;
+        let mut days = BTreeMap::new();
+        for add in log.state().files.values() {
+            if let (Some(day), Some(rows)) = (day_of_file(add), add.rows()) {
+                *days.entry(day).or_default() += rows;
+            }
+        }
+        Ok(days)
     }
 
     /// How far each shard has been stored.

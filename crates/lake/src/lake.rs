@@ -12,15 +12,13 @@ use deltalake::operations::create::CreateBuilder;
 use deltalake::{DeltaTable, DeltaTableError};
 use object_store::ObjectStore;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
 
+use crate::kept::Kept;
 use crate::log::{Change, Outcome, TableLog};
 use crate::tables::alert_log;
 use crate::upkeep::CHECKPOINT_EVERY;
 use crate::writer::{Writer, WriterOptions};
-use crate::{
-    AccountRow, LakeError, Location, SourceRow, Surroundings, Table, data_file, read, tables,
-};
+use crate::{AccountRow, LakeError, Location, SourceRow, Surroundings, Table, data_file, tables};
 
 /// How often others may commit to a table while columns are added to it.
 const ADD_COLUMNS_ATTEMPTS: u32 = 10;
@@ -35,8 +33,7 @@ struct Inner {
     location: Location,
     stores: HashMap<Table, LogStoreRef>,
     surroundings: Surroundings,
-    /// For reading: one handle a table, moved forward and never back.
-    readers: Mutex<HashMap<Table, DeltaTable>>,
+    kept: Kept,
 }
 
 /// Through which version of `findings` a rule revision has been evaluated.
@@ -131,7 +128,7 @@ impl Lake {
                 location,
                 stores,
                 surroundings,
-                readers: Mutex::default(),
+                kept: Kept::default(),
             }),
         })
     }
@@ -165,15 +162,6 @@ impl Lake {
             .await
             .map_err(|e| self.delta(table, "read the table", e.into()))?;
         Ok(Provided { provider, version })
-    }
-
-    /// The newest version of a table.
-    pub async fn version(&self, table: Table) -> Result<i64, LakeError> {
-        Ok(self
-            .reader(table)
-            .await?
-            .version()
-            .map_or(0, |version| version as i64))
     }
 
     /// A writer of findings.
@@ -322,7 +310,7 @@ impl Lake {
 
     /// The present version of the alert log.
     pub async fn alert_log_version(&self) -> Result<i64, LakeError> {
-        Ok(self.log(Table::AlertLog).await?.state().version)
+        self.version(Table::AlertLog).await
     }
 
     /// The version of `findings` through which each rule revision was evaluated, by `(rule, revision)`; `None` also where
@@ -343,72 +331,17 @@ impl Lake {
         Ok(rules.iter().map(version).collect())
     }
 
-    pub(crate) async fn table_id(&self, table: Table) -> Result<String, LakeError> {
-        let delta = self.reader(table).await?;
-        let snapshot = delta
-            .snapshot()
-            .map_err(|source| self.delta(table, "read the log", source))?;
-        Ok(snapshot.metadata().id().to_owned())
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.inner.kept
     }
 
-    pub(crate) async fn log(&self, table: Table) -> Result<TableLog, LakeError> {
-        let uri = self.table_url(table);
-        TableLog::open(table, &self.inner.stores[&table], &uri, self.surroundings())
-            .await?
-            .ok_or_else(|| LakeError::Missing {
-                uri: self.uri().to_owned(),
-            })
-    }
-
-    /// All rows of a small table, file by file.
-    pub(crate) async fn rows(
-        &self,
-        table: Table,
-    ) -> Result<Vec<arrow::array::RecordBatch>, LakeError> {
-        let log = self.log(table).await?;
-        let schema = table.schema();
-        let names: Vec<&str> = schema
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
-        let mut adds: Vec<_> = log.state().files.values().collect();
-        adds.sort_by(|a, b| (a.modification_time, &a.path).cmp(&(b.modification_time, &b.path)));
-        let mut batches = Vec::new();
-        for add in adds {
-            batches.extend(
-                read::columns(&log.shared_store(), log.uri(), table, &add.path, &names).await?,
-            );
-        }
-        Ok(batches)
+    pub(crate) fn log_store(&self, table: Table) -> &LogStoreRef {
+        &self.inner.stores[&table]
     }
 
     /// The store at a table's root.
     pub(crate) fn store(&self, table: Table) -> Arc<dyn ObjectStore> {
         self.inner.stores[&table].object_store(None)
-    }
-
-    pub(crate) async fn reader(&self, table: Table) -> Result<DeltaTable, LakeError> {
-        let mut readers = self.inner.readers.lock().await;
-        let delta = match readers.remove(&table) {
-            Some(mut delta) => {
-                delta
-                    .update_state()
-                    .await
-                    .map_err(|source| self.delta(table, "follow the log", source))?;
-                delta
-            }
-            None => {
-                let mut delta = DeltaTable::new(self.inner.stores[&table].clone());
-                delta
-                    .load()
-                    .await
-                    .map_err(|source| self.delta(table, "read the log", source))?;
-                delta
-            }
-        };
-        readers.insert(table, delta.clone());
-        Ok(delta)
     }
 
     pub(crate) fn delta(&self, table: Table, doing: &str, source: DeltaTableError) -> LakeError {

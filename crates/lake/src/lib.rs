@@ -13,6 +13,7 @@ mod encoder;
 mod error;
 mod gaps;
 mod inspect;
+mod kept;
 mod lake;
 mod leases;
 mod location;

@@ -9,6 +9,7 @@ pub(crate) mod replay;
 mod shape;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use deltalake::logstore::LogStoreRef;
@@ -29,12 +30,13 @@ const MAX_ATTEMPTS: u32 = 30;
 /// absent version no longer means a free one. Far below what clean-up keeps.
 const STALE: i64 = crate::upkeep::LOG_RETENTION / 30;
 
-/// A table's log, followed through `version`.
+/// A table's log, followed through `version`. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct TableLog {
     table: Table,
-    store: std::sync::Arc<dyn ObjectStore>,
+    store: Arc<dyn ObjectStore>,
     uri: String,
-    state: State,
+    state: Arc<State>,
     /// Why nothing may be written, since another writer changed the table.
     refusal: Option<String>,
     /// When the log was last known to end at the state's version: UTC microseconds.
@@ -142,7 +144,7 @@ impl TableLog {
             store,
             uri: uri.to_owned(),
             refusal: shape::refusal(table, &replay.state.metadata, &replay.state.protocol),
-            state: replay.state,
+            state: Arc::new(replay.state),
             looked_at,
             surroundings: surroundings.clone(),
         }))
@@ -165,7 +167,7 @@ impl TableLog {
     }
 
     /// The same, to keep.
-    pub(crate) fn shared_store(&self) -> std::sync::Arc<dyn ObjectStore> {
+    pub(crate) fn shared_store(&self) -> Arc<dyn ObjectStore> {
         self.store.clone()
     }
 
@@ -334,20 +336,21 @@ impl TableLog {
     }
 
     fn apply(&mut self, commit: &Followed) {
-        self.state.apply(commit);
+        Arc::make_mut(&mut self.state).apply(commit);
         if commit.metadata.is_some() || commit.protocol.is_some() {
             let State {
                 metadata, protocol, ..
-            } = &self.state;
+            } = self.state.as_ref();
             self.refusal = shape::refusal(self.table, metadata, protocol);
         }
     }
 
     fn adopt(&mut self, version: i64, change: &Change) {
         self.looked_at = (self.surroundings.now)();
-        self.state.version = version;
-        self.state.txns.extend(change.txns.iter().cloned());
-        self.state.replace_files(&change.removes, &change.adds);
+        let state = Arc::make_mut(&mut self.state);
+        state.version = version;
+        state.txns.extend(change.txns.iter().cloned());
+        state.replace_files(&change.removes, &change.adds);
     }
 
     /// Waits longer each time, and not the same time as others do: 10 ms doubling to 2 s, the half of it by chance.

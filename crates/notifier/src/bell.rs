@@ -2,6 +2,7 @@
 //! instruction, and what it had begun is begun again by whoever comes next.
 
 mod book;
+mod looked_up;
 mod publish;
 #[cfg(test)]
 mod tests;
@@ -17,12 +18,13 @@ use alerts::{Alert, Item, Notice, Routed, Rule, RuleNotes, TopValues};
 use async_trait::async_trait;
 use futures::FutureExt;
 use lake::{AlertCommit, Lake, LakeError, Table};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::channel::{Channel, Failed, Receipt};
 use crate::file::{Built, Setup, one_by_one};
 use book::Book;
+use looked_up::LookedUp;
 
 /// How often somebody else may write to the log of deliveries first.
 const ATTEMPTS: u32 = 50;
@@ -78,6 +80,8 @@ pub struct Notifier {
     evidence: Arc<dyn Evidence>,
     options: NotifierOptions,
     book: Book,
+    /// The last version of the alert log that this process wrote.
+    news: watch::Receiver<i64>,
     sending: JoinSet<(DeliveryRow, Ended)>,
     /// By channel: who may send, how many deliveries have begun, and until when it asked to be left alone.
     turns: BTreeMap<String, Arc<Semaphore>>,
@@ -99,14 +103,16 @@ impl Notifier {
         evidence: Arc<dyn Evidence>,
         options: NotifierOptions,
     ) -> Result<Notifier, LakeError> {
+        let news = lake.commits(Table::AlertLog);
         let book = Book::open(&lake).await?;
         Ok(Notifier {
+            news,
             lake,
             setup,
             rules: (rules.iter())
                 .map(|rule| (rule.id.clone(), rule_notes(rule)))
                 .collect(),
-            evidence,
+            evidence: LookedUp::of(evidence),
             options,
             book,
             sending: JoinSet::new(),
@@ -169,12 +175,12 @@ impl Notifier {
         Err(self.contended())
     }
 
-    /// Waits until one of the sends under way has ended, or for so long.
+    /// Waits until one of the sends under way has ended, this process has written to the alert log, or for so long.
     pub async fn wait(&mut self, longest: Duration) {
-        match tokio::time::timeout(longest, self.sending.join_next()).await {
-            Ok(Some(ended)) => self.unlogged.extend(ended.ok()),
-            Ok(None) => tokio::time::sleep(longest).await,
-            Err(_) => {}
+        tokio::select! {
+            Some(ended) = self.sending.join_next() => self.unlogged.extend(ended.ok()),
+            Ok(()) = self.news.changed() => {}
+            () = tokio::time::sleep(longest) => {}
         }
     }
 

@@ -1,7 +1,8 @@
-//! A store that holds one commit of a table back until it is told to let it through, as a process does that stops there.
+//! A store that counts what it is asked, and holds one commit of a table back until it is told to let it through, as a process does that
+//! stops there.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
@@ -19,6 +20,7 @@ pub(crate) struct Gate {
     armed: AtomicBool,
     held: watch::Sender<bool>,
     log: String,
+    questions: AtomicUsize,
 }
 
 impl Gate {
@@ -33,7 +35,13 @@ impl Gate {
             inner: InMemory::new(),
             armed: AtomicBool::new(false),
             held: watch::Sender::new(false),
+            questions: AtomicUsize::new(0),
         }
+    }
+
+    /// How often objects were asked for or listed.
+    pub(crate) fn questions(&self) -> usize {
+        self.questions.load(Ordering::Acquire)
     }
 
     /// The next commit of the table will wait.
@@ -84,6 +92,7 @@ impl ObjectStore for Gate {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.questions.fetch_add(1, Ordering::AcqRel);
         self.inner.get_opts(location, options).await
     }
 
@@ -95,6 +104,7 @@ impl ObjectStore for Gate {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.questions.fetch_add(1, Ordering::AcqRel);
         self.inner.list(prefix)
     }
 

@@ -1,7 +1,10 @@
 //! The logs are compacted, too: their rows keep their order, and those who follow them notice nothing.
 
-use lake::{CompactOptions, Lake, Table};
+use std::sync::Arc;
 
+use lake::{AccountRow, CompactOptions, Lake, Surroundings, Table};
+
+use super::gate::Gate;
 use crate::life::ground::{DAY, MINUTE, NOW, alerts, burst, evaluate, log, rule, store};
 use crate::support::folder;
 
@@ -55,4 +58,47 @@ async fn an_alert_log_in_few_files_says_the_same() {
         .expect("a log");
     assert_eq!(between.expect("it can be said"), report.events);
     assert_eq!(log(&fresh).await[..events.len()], events);
+}
+
+/// Roles look every two seconds, and every request to S3 is paid for.
+#[tokio::test]
+async fn a_look_where_nothing_came_costs_one_request() {
+    let gate = Arc::new(Gate::new());
+    let store = Arc::clone(&gate) as Arc<dyn object_store::ObjectStore>;
+    let lake = Lake::open_in(store, Surroundings::default())
+        .await
+        .expect("a lake");
+    let account = |nth: usize| AccountRow {
+        account_id: format!("{nth:012}"),
+        name: None,
+        ou: None,
+        owner: None,
+        email: None,
+        tags: Vec::new(),
+        valid_from: 0,
+        valid_to: None,
+    };
+    for nth in 0..30 {
+        lake.append_accounts(&[account(nth)])
+            .await
+            .expect("a commit");
+    }
+    assert_eq!(lake.accounts().await.expect("accounts").len(), 30);
+    lake.provider(Table::Accounts).await.expect("a table");
+    let asked = |before: usize| gate.questions() - before;
+    let before = gate.questions();
+    lake.version(Table::Accounts).await.expect("a version");
+    assert_eq!(asked(before), 1);
+    let before = gate.questions();
+    lake.accounts().await.expect("accounts");
+    lake.provider(Table::Accounts).await.expect("a table");
+    assert_eq!(asked(before), 2);
+    // A commit costs one more, and its file.
+    lake.append_accounts(&[account(30)])
+        .await
+        .expect("a commit");
+    let before = gate.questions();
+    assert_eq!(lake.version(Table::Accounts).await.expect("a version"), 31);
+    assert_eq!(asked(before), 2);
+    assert_eq!(lake.accounts().await.expect("accounts").len(), 31);
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alerts::{Alert, Count, Extent, Group, Rule};
+use arrow::array::RecordBatch;
 use lake::{Lake, Table};
 
 use super::reads::{Reads, Rows};
@@ -80,17 +81,20 @@ impl<'a> News<'a> {
         now: i64,
     ) -> Result<(), JobsError> {
         let whole = self.session;
-        if let Some(version) = recent.version(&self.reads) {
+        // What is held may be more than is read now: then the rows that are new lack columns.
+        let fits = *recent.reads() == self.reads && recent.reaches(rules, now);
+        if fits && let Some(version) = recent.version() {
             if Some(version) == whole.version(Table::Findings) {
                 return Ok(());
             }
-            // What is held may be more than is read now: then the rows that are new lack columns.
-            let same = *recent.reads() == self.reads;
-            if same && let Some(new) = self.since(version).await? {
+            if let Some(new) = self.since(version).await? {
                 return recent.add(whole, &new.rows, rules, now).await;
             }
         }
-        recent.load(whole, rules, self.reads.clone(), now).await
+        let findings = self.lake.findings_by_day().await?;
+        recent
+            .load(whole, rules, self.reads.clone(), findings, now)
+            .await
     }
 }
 
@@ -106,19 +110,35 @@ fn mentions(rule: &Rule, word: &str) -> bool {
     Words::of(&rule.sql).find(word).is_some()
 }
 
-/// Looks at a rule whose alerts are `alerts`: at what came after `seen`, where it can be asked about that alone, else at everything.
+/// How a rule is looked at.
+pub(super) struct At {
+    /// The version of `findings` that it has seen; `None` where everything is looked at.
+    pub(super) seen: Option<i64>,
+    /// UTC microseconds.
+    pub(super) as_of: i64,
+    /// New rows whose groups are looked at without asking first which of them can fire.
+    pub(super) few: usize,
+}
+
+/// Looks at a rule whose alerts are `alerts`: at what came after it was last seen, where it can be asked about that alone, else at everything.
 pub(super) async fn look(
     news: &mut News<'_>,
     recent: &Recent,
     rule: &Rule,
-    seen: Option<i64>,
+    &At { seen, as_of, few }: &At,
     alerts: &[Alert],
-    as_of: i64,
 ) -> Result<Looked, Failed> {
     let whole = news.session;
     if let Some(seen) = seen
-        && let Some(New { session: new, .. }) = news.since(seen).await?
+        && let Some(New { session: new, rows }) = news.since(seen).await?
     {
+        let new_rows = most(rows);
+        if new_rows == 0 {
+            return Ok(Looked {
+                fired: Vec::new(),
+                extents: Some(BTreeMap::new()),
+            });
+        }
         let rows = select(new, rule, as_of).await?;
         let mistake = |error| new.mistake(&error, &rule.sql);
         let mine = alerts.iter().filter(|alert| alert.rule == rule.id);
@@ -126,12 +146,13 @@ pub(super) async fn look(
             .filter_map(|alert| values(rule, &alert.group))
             .collect();
         let known = match recent.session() {
-            Some(session) => Some(Known {
+            // Few groups are sorted in less time than it takes to see which of them have too few rows.
+            Some(session) if new_rows > few => Some(Known {
                 rows: select(session, rule, as_of).await?,
                 after: recent.after(),
                 groups: &groups,
             }),
-            None => None,
+            _ => None,
         };
         let touched = touched(rows, rule, known).await.map_err(mistake)?;
         let extents = extents(touched, rule, alerts);
@@ -158,6 +179,12 @@ pub(super) async fn look(
         fired: evaluate(whole, rule, as_of).await?,
         extents: None,
     })
+}
+
+/// The rows of the table that has the most of them.
+fn most(rows: &Rows) -> usize {
+    let of = |batches: &Vec<RecordBatch>| batches.iter().map(RecordBatch::num_rows).sum();
+    rows.values().map(of).max().unwrap_or(0)
 }
 
 /// Why a rule could not be looked at.

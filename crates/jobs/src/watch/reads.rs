@@ -44,14 +44,6 @@ impl Reads {
         }
     }
 
-    /// Whether everything that `other` reads is read here too.
-    pub(super) fn covers(&self, other: &Reads) -> bool {
-        let covered = |(table, columns): (&String, &BTreeSet<String>)| {
-            (self.0.get(table)).is_some_and(|mine| columns.is_subset(mine))
-        };
-        other.0.iter().all(covered)
-    }
-
     /// The columns of `findings` that need not be read for this, in so far as they may be left empty.
     pub(super) async fn unread(&self, session: &Session) -> Result<Vec<String>, JobsError> {
         let mut all = Reads::default();

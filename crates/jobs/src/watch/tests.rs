@@ -2,9 +2,13 @@
 
 mod live;
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use alerts::{Event, Look, Rule, fold};
 
-use super::{plan_rule, run_alerts};
+use super::{Evaluator, plan_rule, run_alerts};
 use crate::evaluate::Fired;
 use crate::testing::ask;
 use crate::{Given, Library, Limits, Session, rules};
@@ -215,6 +219,49 @@ async fn the_log_follows_the_lake() {
         (Event::Grew, &told.alert_id, 13)
     );
     assert_eq!(late.told().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_took_long_rests_and_misses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = small_lake(folder.path()).await;
+    let library = Library::built_in();
+    let rules: Vec<Rule> = rules::load(&library)
+        .into_iter()
+        .filter_map(|file| file.rule.ok())
+        .filter(|rule| rule.id.starts_with("burst"))
+        .collect();
+    let mut evaluator = Evaluator::new(lake.clone(), i64::MAX);
+    let look = async |evaluator: &mut Evaluator| {
+        let session = Session::open(&lake, &library, &Limits::default())
+            .await
+            .unwrap();
+        evaluator
+            .look(&session, &rules, &[], DAY * 101)
+            .await
+            .unwrap()
+    };
+    evaluator.let_rest(Duration::from_secs(3_600));
+    let before = Instant::now();
+    assert_eq!(look(&mut evaluator).await.evaluated.len(), 2);
+    assert!(evaluator.resting.values().all(|until| *until > before));
+    assert_eq!((evaluator.resting.len(), evaluator.rested()), (2, None));
+
+    let loud = "burst_from_one_remote_ip".to_owned();
+    let until = Instant::now() + Duration::from_secs(3_600);
+    evaluator.resting = [(loud.clone(), until)].into();
+    add(&lake, (100..112).map(|id| (id, DAY * 100 + DAY / 2))).await;
+    let report = look(&mut evaluator).await;
+    assert_eq!(
+        (report.skipped, evaluator.rested()),
+        (vec![loud.clone()], Some(until))
+    );
+    assert!(report.events.iter().all(|event| event.rule != loud));
+
+    evaluator.let_rest(Duration::ZERO);
+    let report = look(&mut evaluator).await;
+    assert_eq!((report.evaluated, evaluator.rested()), (vec![loud], None));
+    assert_eq!(report.events.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

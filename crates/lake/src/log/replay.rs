@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use arrow::array::{Array, AsArray, RecordBatch, StructArray};
 use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
@@ -15,6 +15,9 @@ use super::action::{self, Add};
 use super::shape::{Metadata, Protocol};
 use super::{State, commit_path};
 use crate::LakeError;
+
+/// Commits that are asked for at once.
+const AT_ONCE: usize = 16;
 
 /// What the whole log says.
 #[derive(Debug, Default)]
@@ -60,9 +63,13 @@ pub(crate) async fn load(store: &dyn ObjectStore, uri: &str) -> Result<Option<Re
             ),
         }
     }
-    for version in replay.state.version + 1..=newest {
+    let after = replay.state.version + 1..=newest;
+    let commits = after.map(|version| async move {
         let path = commit_path(version);
-        let bytes = get(store, uri, &path).await?;
+        Ok::<_, LakeError>((version, get(store, uri, &path).await?, path))
+    });
+    let mut commits = futures::stream::iter(commits).buffered(AT_ONCE);
+    while let Some((version, bytes, path)) = commits.try_next().await? {
         let commit =
             action::parse(version, &bytes).map_err(|reason| damaged(path.to_string(), reason))?;
         replay.state.apply(&commit);

@@ -18,9 +18,10 @@ pub(crate) const LOG_RETENTION: i64 = 30 * DAY;
 const READABLE: usize = 2;
 
 impl Lake {
-    /// Writes a checkpoint in the background now and then, so that opening stays quick, and deletes what it replaces. A
-    /// failure costs only time.
+    /// Tells whoever waits for commits. Writes a checkpoint in the background now and then, so that opening stays quick, and deletes what
+    /// it replaces; a failure of that costs only time.
     pub(crate) fn after_commit(&self, table: Table, version: i64) {
+        self.committed(table, version);
         if !self.surroundings().checkpoints || version == 0 || version % CHECKPOINT_EVERY != 0 {
             return;
         }

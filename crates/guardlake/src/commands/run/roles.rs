@@ -21,11 +21,15 @@ use crate::health::{self, Done, Health};
 use crate::settings::{Settings, micros};
 use crate::wire_up;
 
-/// Between evaluations at least: rules are about minutes and hours.
-const BETWEEN_EVALUATIONS: Duration = Duration::from_secs(10);
+/// Between looks for commits of other processes; one's own wake the evaluation.
+const BETWEEN_GLANCES: Duration = Duration::from_secs(2);
+/// Evaluations rest for as long as the last one took, and no longer than this: they take half of the time at most.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+/// A rule that takes long rests alone, and no longer than this: its alerts are late by so much at most.
+const LONGEST_REST_OF_A_RULE: Duration = Duration::from_secs(60);
 /// How long at most until time alone is seen to have changed an alert.
 const WITHOUT_FINDINGS: Duration = Duration::from_secs(60);
-/// Between looks at the alert log, when nothing is being sent.
+/// Between looks at the alert log for what other processes wrote, when nothing is being sent.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// How long sends under way are waited for at the end; what has not ended by then is sent again by the next run.
 const LAST_SENDS: Duration = Duration::from_secs(20);
@@ -90,19 +94,28 @@ impl Service {
     pub(super) async fn evaluate(&self, stop: &CancellationToken) -> Result<(), Failure> {
         self.health.expect(Role::Alerts, LONGEST_LOOK);
         let mut evaluator = jobs::Evaluator::new(self.lake.clone(), MAX_AGE);
+        evaluator.let_rest(LONGEST_REST_OF_A_RULE);
         let mut evaluated = None;
         let mut told: Option<String> = None;
         let mut looked = tokio::time::Instant::now();
+        let mut commits = self.lake.commits(Table::Findings);
         loop {
             let last = stop.is_cancelled();
+            let mut rest = Duration::ZERO;
+            commits.mark_unchanged();
+            if last {
+                evaluator.let_rest(Duration::ZERO);
+            }
             let files = self.files.now();
             let version = (
                 self.lake.version(Table::Findings).await?,
                 self.lake.version(Table::Gaps).await?,
                 files.number,
             );
+            let rested = evaluator.rested();
+            let is_due = rested.is_some_and(|at| last || at <= tokio::time::Instant::now());
             // Quiet resolves and snoozes end without findings.
-            if evaluated != Some(version) || looked.elapsed() >= WITHOUT_FINDINGS {
+            if is_due || evaluated != Some(version) || looked.elapsed() >= WITHOUT_FINDINGS {
                 looked = tokio::time::Instant::now();
                 let looking = alert::evaluate(
                     &mut evaluator,
@@ -124,15 +137,24 @@ impl Service {
                     Err(failure) => return Err(failure),
                 }
                 evaluated = Some(version);
+                rest = looked.elapsed().min(LONGEST_REST);
                 self.health.done(Done::Evaluation);
             }
             self.health.beat(Role::Alerts);
             if last {
                 return Ok(());
             }
+            let rested = evaluator.rested();
+            let news = async {
+                tokio::time::sleep(rest).await;
+                let glance = tokio::time::Instant::now() + BETWEEN_GLANCES;
+                let until = rested.map_or(glance, |at| at.min(glance));
+                // The sender lives as long as the lake.
+                let _ = tokio::time::timeout_at(until, commits.changed()).await;
+            };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(BETWEEN_EVALUATIONS) => {}
+                () = news => {}
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Findings in any batches and order, late ones and updates among them, looked at by evaluators that remember, that start anew and that
 //! run at once, over a lake that is compacted meanwhile: in the end the log says what looking at everything once says.
 
+use std::time::Duration;
+
 use alerts::{Look, Rule, fold};
 use finding::Finding;
 use lake::{Lake, Provenance, WriterOptions};
@@ -134,20 +136,33 @@ async fn session_now(lake: &Lake) -> Session {
     Session::open(lake, &library, &limits).await.unwrap()
 }
 
-async fn live(versions: &[Version], batches: &[(usize, Who, bool)]) {
+/// How the evaluator goes about it: whether rules rest that took long, and from how many new rows on groups are looked through for hopeless ones.
+#[derive(Debug, Clone, Copy)]
+struct Ways {
+    rests: bool,
+    few: usize,
+}
+
+async fn live(versions: &[Version], batches: &[(usize, Who, bool)], ways: Ways) {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path().to_str().unwrap())
         .await
         .unwrap();
     let (library, limits, rules) = (Library::built_in(), Limits::default(), rules());
     let mut evaluator = Evaluator::new(lake.clone(), i64::MAX);
+    evaluator.few = ways.few;
     let mut rest = versions;
-    for (size, who, compact) in
-        batches
-            .iter()
-            .copied()
-            .chain([(versions.len(), Who::TheSame, false)])
+    for (nth, (size, who, compact)) in batches
+        .iter()
+        .copied()
+        .chain([(versions.len(), Who::TheSame, false)])
+        .enumerate()
     {
+        let longest = match ways.rests && nth < batches.len() {
+            true => Duration::from_secs(3_600),
+            false => Duration::ZERO,
+        };
+        evaluator.let_rest(longest);
         let (batch, after) = rest.split_at(size.min(rest.len()));
         rest = after;
         store(&lake, batch).await;
@@ -200,8 +215,9 @@ proptest! {
             (1..12_usize, prop::sample::select(vec![Who::Nobody, Who::TheSame, Who::TheSame, Who::ANewOne, Who::TwoAtOnce]), any::<bool>()),
             2..7,
         ),
+        ways in (any::<bool>(), prop::sample::select(vec![0, 5, 10_000])).prop_map(|(rests, few)| Ways { rests, few }),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(live(&versions, &batches));
+        runtime.block_on(live(&versions, &batches, ways));
     }
 }
