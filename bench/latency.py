@@ -2,7 +2,7 @@
 """How long a burst takes from the put of its last finding to its alert, told by a channel.
 
     cargo build --release
-    python3 bench/latency.py [--binary target/release/guardlake] [--bursts 100] [--lake s3] [--rate 100]
+    python3 bench/latency.py [--binary target/release/guardlake] [--bursts 100] [--lake s3] [--rate 10]
 
 `guardlake run` with all built-in rules and its roles in one process, over a Kinesis (and with `--lake s3` an S3) stand-in on loopback: ministack.
 The lake holds a history first (--history findings over 90 days). Then --rate made findings a second flow, and in every
@@ -22,7 +22,7 @@ def installed():
     python = CACHE / "bin/python"
     if not (CACHE / "installed").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", CACHE], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "ministack==1.5.33", "boto3==1.44.5"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "ministack==1.5.33", "boto3==1.43.106"], check=True)
         (CACHE / "installed").touch()
     if pathlib.Path(sys.prefix) != CACHE:
         os.execv(python, [str(python), *sys.argv])
@@ -95,11 +95,11 @@ class Told(threading.Thread):
                 rest += lines.read()
                 *whole, rest = rest.split("\n")
                 for line in whole:
-                    for alert in json.loads(line)["alerts"]:
-                        if alert["rule"] == RULE:
-                            address = alert["group"]["remote_ip"]
-                            self.at.setdefault(address, time.time())
-                            self.times[address] = self.times.get(address, 0) + 1
+                    alert = json.loads(line)["alert"]
+                    if alert["rule"] == RULE:
+                        address = alert["group"]["remote_ip"]
+                        self.at.setdefault(address, time.time())
+                        self.times[address] = self.times.get(address, 0) + 1
                 time.sleep(0.005)
 
 
@@ -108,7 +108,7 @@ def main():
     arguments.add_argument("--binary", default="target/release/guardlake")
     arguments.add_argument("--bursts", type=int, default=100)
     arguments.add_argument("--every", type=float, default=1.7, help="seconds between bursts")
-    arguments.add_argument("--rate", type=int, default=100, help="findings a second beside them")
+    arguments.add_argument("--rate", type=int, default=10, help="findings a second beside them")
     arguments.add_argument("--history", type=int, default=100_000)
     arguments.add_argument("--lake", choices=["folder", "s3"], default="folder")
     arguments.add_argument("--max-age", default="1s")
@@ -135,18 +135,21 @@ def main():
             past.write_text("\n".join(made(binary, chosen.history, 1, 90, time.time() - 3600)))
             subprocess.run([binary, "--lake", lake, "ingest", past], env=env, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         told = Told(folder / "told.jsonl")
+        metrics = f"127.0.0.1:{free_port()}"
         (folder / "notify.yaml").write_text(f"channels:\n  desk: {{kind: file, path: {told.path}}}\nroute: {{channels: [desk]}}\n")
-        env.update(GUARDLAKE__NOTIFY__FILE=str(folder / "notify.yaml"), GUARDLAKE__INGEST__MAX_AGE=chosen.max_age)
+        env.update(GUARDLAKE__NOTIFY__FILE=str(folder / "notify.yaml"), GUARDLAKE__INGEST__MAX_AGE=chosen.max_age, GUARDLAKE__STREAM__START="oldest", GUARDLAKE__METRICS__LISTEN=metrics)
         log = open(folder / "run.err", "w")
-        service = subprocess.Popen([binary, "--lake", lake, "-v", "run", "--stream", STREAM, "--start", "oldest"], env=env, cwd=folder,
+        service = subprocess.Popen([binary, "--lake", lake, "-v", "run", "--stream", STREAM], env=env, cwd=folder,
                                    stdout=subprocess.DEVNULL, stderr=log)
         told.start()
         background = made(binary, chosen.rate * int(chosen.bursts * chosen.every + 40), 2, 1, time.time())
         template = next(line for line in background if '"portProbeAction"' in line)
         addresses, began, sent = {}, time.time(), 0
-        warm, next_burst = 20.0, 20.0
+        next_burst = 20.0  # by then every rule has seen all there was
         while len(addresses) < chosen.bursts:
             passed = time.time() - began
+            if service.poll() is not None:
+                sys.exit(f"guardlake ended: {(folder / 'run.err').read_text()[-500:]}")
             due = min(int(passed * chosen.rate), len(background))
             if due > sent:
                 put(kinesis, background[sent:due])
@@ -167,8 +170,14 @@ def main():
         rss = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) // 1024
         ticks = pathlib.Path(f"/proc/{service.pid}/stat").read_text().rsplit(") ", 1)[1].split()
         cpu = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+        figures = urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10).read().decode().splitlines()
         service.send_signal(signal.SIGTERM)
         code = service.wait(timeout=60)
+        figure = lambda name: {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in figures if line.startswith(name)}
+        looks, seconds = figure("guardlake_evaluation_seconds_count"), figure("guardlake_evaluation_seconds_sum")
+        slowest = sorted(figure("guardlake_rule_seconds_sum").items(), key=lambda rule: -rule[1])[:6]
+        print(f"  {sum(looks.values()):.0f} looks took {sum(seconds.values()):.1f} s, most of it in: "
+              + ", ".join(f"{name.split(chr(34))[1]} {took:.1f} s" for name, took in slowest))
         if missing or twice or code:
             sys.exit(f"{len(missing)} bursts were not told, {len(twice)} told twice, exit {code}: see {folder}/run.err")
         at = lambda share: waits[min(len(waits) - 1, int(len(waits) * share))]
