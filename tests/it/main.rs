@@ -2,6 +2,7 @@
 
 mod support;
 
+mod backfill;
 mod bell;
 mod deploy;
 mod exactly_once;
