@@ -118,10 +118,11 @@ async fn what_guardduty_holds_is_stored_once_beside_what_the_stream_brings() {
     };
     regions.insert("ap-east-1".to_owned(), closed);
     let guardduty = GuardDuty::start(regions).await;
-    guardduty.throttle(5);
-    guardduty.break_off(2);
+    guardduty.throttle(9);
+    guardduty.break_off(4);
 
     let output = backfill(&guardduty, &lake, &[], 4).await;
+    guardduty.throttle(0);
     let ended = balanced(&output);
     let stored = findings as i64 - hidden + 1;
     assert_eq!(sum(&ended, "committed"), stored);

@@ -10,6 +10,7 @@ mod exports;
 mod house;
 mod life;
 mod loads;
+mod organization;
 mod pack;
 mod readers;
 mod reports;

@@ -95,7 +95,8 @@ pub(crate) async fn organizations() -> aws_sdk_organizations::Client {
     aws_sdk_organizations::Client::from_conf(config.retry_config(retries).build())
 }
 
-/// A client of GuardDuty in a Region, with patience: its calls are throttled early, and none may hang.
+/// A client of GuardDuty in a Region, with patience: its calls are throttled early, and none may hang. Not `adaptive`: where a share of the
+/// calls is throttled all the time, that mode slows down to a call in two seconds.
 pub(crate) fn guardduty(config: &aws_config::SdkConfig, region: &str) -> aws_sdk_guardduty::Client {
     use aws_sdk_guardduty::config::{Builder, Region, retry, timeout};
     let timeouts = timeout::TimeoutConfig::builder()
@@ -104,7 +105,7 @@ pub(crate) fn guardduty(config: &aws_config::SdkConfig, region: &str) -> aws_sdk
         .build();
     let config = Builder::from(config)
         .region(Region::new(region.to_owned()))
-        .retry_config(retry::RetryConfig::adaptive().with_max_attempts(8))
+        .retry_config(retry::RetryConfig::standard().with_max_attempts(8))
         .timeout_config(timeouts);
     aws_sdk_guardduty::Client::from_conf(config.build())
 }

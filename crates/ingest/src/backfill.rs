@@ -52,7 +52,7 @@ pub struct Fetched {
     pub region: String,
     /// The detector that was asked.
     pub detector: Option<String>,
-    /// Ids that GuardDuty listed: `listed = ledger.received + gone`, but for findings that were listed when it was stopped, and not fetched.
+    /// Ids that GuardDuty listed, and that were then asked for: `listed = ledger.received + gone`.
     pub listed: u64,
     /// Ids listed whose findings GuardDuty did not hold any more a moment later.
     pub gone: u64,
@@ -260,8 +260,8 @@ impl<'a> Walk<'a> {
     async fn page(&mut self, detector: &str, ids: Vec<String>) -> Result<bool, Trouble> {
         let listed = ids.len() as u64;
         let first = self.fetched.listed;
-        self.fetched.listed += listed;
         if self.store.is_none() {
+            self.fetched.listed += listed;
             self.progress.documents.fetch_add(listed, Ordering::Relaxed);
             return Ok(true);
         }
@@ -269,6 +269,7 @@ impl<'a> Walk<'a> {
             return Ok(false);
         };
         let findings = findings.map_err(Trouble::Call)?;
+        self.fetched.listed += listed;
         self.fetched.gone += listed.saturating_sub(findings.count as u64);
         Progress::add(&self.progress.bytes, findings.body.len() as u64);
         Progress::add(&self.progress.documents, findings.count as u64);

@@ -1,7 +1,7 @@
 //! A GuardDuty over HTTP, as its API reference has it: Regions by the signature, pages, criteria, 50 ids a call. What the reference does
 //! not allow is refused. Beside it, what Account Management says of Regions.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -38,15 +38,18 @@ pub(crate) struct Region {
     pub(crate) closed: bool,
     /// Answers of other operations, by method and the end of the path: `GET` and `/admin`.
     pub(crate) answers: BTreeMap<(&'static str, &'static str), Value>,
+    /// Rules of EventBridge's default bus: name, state, pattern and targets.
+    pub(crate) rules: Vec<(&'static str, &'static str, &'static str, Vec<&'static str>)>,
 }
 
 #[derive(Default)]
 struct State {
     regions: BTreeMap<String, Region>,
+    /// Service and operation.
     calls: Vec<(String, String)>,
     /// Calls that are throttled before one is answered: of every so many, the first.
     throttle: Option<usize>,
-    /// Bodies of GetFindings that break off before one comes whole.
+    /// Answers of GetFindings that break off before one comes whole; every second one ends as if nothing were wrong.
     breaks: usize,
     /// After so many pages no page is answered any more.
     stalls_after: Option<usize>,
@@ -89,9 +92,19 @@ impl GuardDuty {
         change(self.state().regions.get_mut(region).expect("a Region"));
     }
 
-    /// The first of every so many calls is refused as too many.
+    /// The first of every so many calls is refused as too many; 0 for none.
     pub(crate) fn throttle(&self, every: usize) {
-        self.state().throttle = Some(every);
+        self.state().throttle = (every > 0).then_some(every);
+    }
+
+    /// What was asked, as IAM names it.
+    pub(crate) fn asked(&self) -> BTreeSet<String> {
+        let state = self.state();
+        let names = state
+            .calls
+            .iter()
+            .map(|(service, name)| format!("{service}:{name}"));
+        names.collect()
     }
 
     /// So many bodies of GetFindings break off.
@@ -170,8 +183,14 @@ async fn serve(
     };
     let stalled = {
         let mut state = state.lock().expect("nobody panics with it");
-        let operation = operation(method, uri.path());
-        state.calls.push((region.clone(), operation.clone()));
+        let target = headers
+            .get("x-amz-target")
+            .and_then(|name| name.to_str().ok());
+        let operation = match target.and_then(|target| target.split_once('.')) {
+            Some((_, name)) => name.to_owned(),
+            None => operation(method, uri.path()),
+        };
+        state.calls.push((service.clone(), operation.clone()));
         if let Some(every) = state.throttle
             && state.calls.len() % every == 1
         {
@@ -195,6 +214,12 @@ async fn serve(
         let said = "The security token included in the request is invalid.";
         return refuse(403, "UnrecognizedClientException", said);
     }
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|name| name.to_str().ok());
+    if let Some(target) = target.filter(|_| service == "events") {
+        return events(&here, target, &asked);
+    }
     let operation = operation(method, uri.path());
     if here.denied.contains("*") || here.denied.contains(operation.as_str()) {
         let said = format!("User: x is not authorized to perform: guardduty:{operation}");
@@ -203,10 +228,8 @@ async fn serve(
     if service != "guardduty" {
         return refuse(403, "AccessDeniedException", "signed for another service");
     }
-    let cut = operation == "GetFindings" && state.breaks > 0;
-    if cut {
-        state.breaks -= 1;
-    }
+    let cut = (operation == "GetFindings" && state.breaks > 0).then_some(state.breaks % 2 == 0);
+    state.breaks -= usize::from(cut.is_some());
     let answer = match operation.as_str() {
         "ListDetectors" => {
             let ids: Vec<&String> = here.detector.iter().collect();
@@ -232,13 +255,14 @@ async fn serve(
         Ok(text) => text,
         Err(why) => return refuse(400, "BadRequestException", &why),
     };
+    let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
     let body = match cut {
-        true => {
-            let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
+        None => Body::from(text),
+        Some(true) => Body::from(half),
+        Some(false) => {
             let broken = std::io::Error::other("broken off by the test");
             Body::from_stream(futures::stream::iter([Ok(half), Err(broken)]))
         }
-        false => Body::from(text),
     };
     ([("content-type", "application/json")], body).into_response()
 }
@@ -311,6 +335,42 @@ fn list_regions(state: &State, method: &Method, uri: &Uri, asked: &Value) -> Res
         answer["NextToken"] = json!((at + 1).to_string());
     }
     ([("content-type", "application/json")], answer.to_string()).into_response()
+}
+
+/// EventBridge, one rule a page.
+fn events(region: &Region, target: &str, asked: &Value) -> Response {
+    let operation = target.strip_prefix("AWSEvents.").unwrap_or_default();
+    if region.denied.contains("*") || region.denied.contains(operation) {
+        let body = json!({ "__type": "AccessDeniedException", "message": "not authorized" });
+        let headers = [("content-type", "application/x-amz-json-1.1")];
+        return (StatusCode::BAD_REQUEST, headers, body.to_string()).into_response();
+    }
+    let answer = match operation {
+        "ListRules" => {
+            let at = asked["NextToken"]
+                .as_str()
+                .map_or(0, |token| token.parse::<usize>().expect("a token of ours"));
+            let rules: Vec<Value> = (region.rules.iter().skip(at).take(1))
+                .map(|(name, state, pattern, _)| {
+                    json!({ "Name": name, "State": state, "EventPattern": pattern })
+                })
+                .collect();
+            match at + 1 < region.rules.len() {
+                true => json!({ "Rules": rules, "NextToken": (at + 1).to_string() }),
+                false => json!({ "Rules": rules }),
+            }
+        }
+        "ListTargetsByRule" => {
+            let rule = (region.rules.iter()).find(|rule| asked["Rule"] == rule.0);
+            let targets: Vec<Value> = (rule.iter().flat_map(|rule| &rule.3))
+                .map(|arn| json!({ "Id": "1", "Arn": arn }))
+                .collect();
+            json!({ "Targets": targets })
+        }
+        _ => return refuse(400, "UnknownOperationException", operation),
+    };
+    let headers = [("content-type", "application/x-amz-json-1.1")];
+    (headers, answer.to_string()).into_response()
 }
 
 /// An object that has these members at most.

@@ -187,7 +187,7 @@ async fn rows(doctor: &Doctor, args: &Args) -> Vec<Row> {
         rows.extend(
             stream::rows(
                 &names,
-                needs.asked_for_stream,
+                needs.asked_for_stream && settings.exports.from.is_none(),
                 &positions,
                 &dates,
                 start,
