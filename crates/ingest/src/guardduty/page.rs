@@ -1,8 +1,7 @@
 //! Keeps the body of GetFindings' answer.
 //!
 //! Our decoder decides what a finding is, not the SDK: an answer that is a list of findings has come, whatever the SDK's types make of
-//! what is in it. Any other answer stays what it was, so that the SDK tries again where that may help: a body that breaks off, a page of
-//! a proxy.
+//! what is in it. Any other answer that says to be a success is tried again: a body that is cut, a page of a proxy.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +10,7 @@ use aws_sdk_guardduty::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_guardduty::error::BoxError;
 use aws_sdk_guardduty::operation::get_findings::GetFindingsOutput;
 use aws_smithy_runtime_api::client::interceptors::context::Output;
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -44,15 +44,23 @@ impl Intercept for Kept {
         let Some(body) = answer.and_then(|answer| answer.body().bytes()) else {
             return Ok(());
         };
-        let Some(count) = count(body) else {
-            return Ok(());
-        };
-        let body = Bytes::copy_from_slice(body);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Findings { body, count });
+        let list = count(body).map(|count| Findings {
+            body: Bytes::copy_from_slice(body),
+            count,
+        });
         if let Some(said) = context.output_or_error_mut() {
-            let nothing = GetFindingsOutput::builder().set_findings(Some(Vec::new()));
-            *said = Ok(Output::erase(nothing.build()));
+            *said = match &list {
+                Some(_) => {
+                    let nothing = GetFindingsOutput::builder().set_findings(Some(Vec::new()));
+                    Ok(Output::erase(nothing.build()))
+                }
+                // An error of the answer is tried again; what the SDK makes of it itself is none that passes.
+                None => Err(OrchestratorError::response(
+                    "the answer is no list of findings".into(),
+                )),
+            };
         }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = list;
         Ok(())
     }
 }
