@@ -66,7 +66,7 @@ pub(crate) async fn run(
     if lacking.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    note(&format!("to go on: {}", again(&args, &lacking)));
+    note(&format!("to go on: {}", again(&options, &lacking)));
     Ok(ExitCode::from(4))
 }
 
@@ -79,19 +79,16 @@ fn is_lacking(region: &Fetched, all: bool) -> bool {
     }
 }
 
-/// The command that fetches what is lacking.
-fn again(args: &Backfill, lacking: &[&Fetched]) -> String {
+/// The command that fetches what is lacking. Times are written out: `30d` would be another moment when it is typed.
+fn again(options: &BackfillOptions, lacking: &[&Fetched]) -> String {
     let names: Vec<&str> = lacking.iter().map(|one| one.region.as_str()).collect();
     let mut command = format!("guardlake backfill --regions {}", names.join(","));
     let through: Option<Vec<i64>> = lacking.iter().map(|one| one.through).collect();
-    let from = match through.unwrap_or_default().into_iter().min() {
-        Some(through) => Some(rfc3339(through)),
-        None => args.from.clone(),
-    };
-    let accounts = (!args.accounts.is_empty()).then(|| args.accounts.join(","));
+    let through = through.and_then(|through| through.into_iter().min());
+    let accounts = (!options.accounts.is_empty()).then(|| options.accounts.join(","));
     for (flag, value) in [
-        ("--from", from),
-        ("--to", args.to.clone()),
+        ("--from", through.or(options.from).map(rfc3339)),
+        ("--to", options.to.map(rfc3339)),
         ("--accounts", accounts),
     ] {
         if let Some(value) = value {
@@ -212,5 +209,44 @@ async fn watch(bar: ProgressBar, progress: Arc<Progress>, regions: usize) {
         ));
         bar.tick();
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_goes_on_leaves_nothing_out() {
+        let one = |region: &str, through| Fetched {
+            region: region.to_owned(),
+            detector: None,
+            listed: 0,
+            gone: 0,
+            ledger: lake::Ledger::default(),
+            through,
+            end: End::Stopped,
+        };
+        let options = BackfillOptions {
+            from: Some(0),
+            to: Some(86_400_000_000),
+            accounts: vec!["111122223333".to_owned()],
+            now: 0,
+            writer: lake::WriterOptions::default(),
+        };
+        let (early, late) = (
+            one("a-1", Some(3_600_000_000)),
+            one("b-1", Some(7_200_000_000)),
+        );
+        let (said, rest) = (
+            again(&options, &[&late, &early]),
+            " --to 1970-01-02T00:00:00Z --accounts 111122223333",
+        );
+        let expected = "guardlake backfill --regions b-1,a-1 --from 1970-01-01T01:00:00Z";
+        assert_eq!(said, format!("{expected}{rest}"));
+        // One that has nothing yet begins where it was told to.
+        let said = again(&options, &[&late, &one("c-1", None)]);
+        let expected = "guardlake backfill --regions b-1,c-1 --from 1970-01-01T00:00:00Z";
+        assert_eq!(said, format!("{expected}{rest}"));
     }
 }
