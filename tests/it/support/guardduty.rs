@@ -228,7 +228,8 @@ async fn serve(
     if service != "guardduty" {
         return refuse(403, "AccessDeniedException", "signed for another service");
     }
-    let cut = (operation == "GetFindings" && state.breaks > 0).then_some(state.breaks % 2 == 0);
+    let cut =
+        (operation == "GetFindings" && state.breaks > 0).then_some(state.breaks.is_multiple_of(2));
     state.breaks -= usize::from(cut.is_some());
     let answer = match operation.as_str() {
         "ListDetectors" => {
