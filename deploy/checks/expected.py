@@ -61,11 +61,33 @@ POLICIES = {
             ("*",),
         ),
     ],
+    "ReadGuardDuty": [
+        (
+            (
+                "account:ListRegions",
+                "events:ListRules",
+                "events:ListTargetsByRule",
+                "guardduty:DescribeOrganizationConfiguration",
+                "guardduty:GetDetector",
+                "guardduty:GetFindings",
+                "guardduty:ListDetectors",
+                "guardduty:ListFindings",
+                "guardduty:ListMembers",
+                "guardduty:ListPublishingDestinations",
+            ),
+            ("*",),
+        ),
+    ],
     "TellTopic": [(("sns:Publish",), (TOPIC,))],
 }
 
 # Which roles there are, by layout, and the policies of each.
-ALWAYS = {"AccountsRole": ["ReadLake", "WriteLake", "WriteAccounts"], "QueryRole": ["ReadLake"], "ExecutionRole": []}
+ALWAYS = {
+    "AccountsRole": ["ReadLake", "WriteLake", "WriteAccounts"],
+    "BackfillRole": ["ReadLake", "WriteLake", "WriteFindings", "ReadGuardDuty"],
+    "QueryRole": ["ReadLake"],
+    "ExecutionRole": [],
+}
 ROLES = {
     "one": ALWAYS | {"AllRole": ["ReadStream", "ReadLake", "WriteLake", "LookAfterLake", "TellTopic"]},
     "apart": ALWAYS

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod backfill;
 mod bell;
 mod deploy;
 mod exactly_once;
@@ -9,6 +10,7 @@ mod exports;
 mod house;
 mod life;
 mod loads;
+mod organization;
 mod pack;
 mod readers;
 mod reports;

@@ -1,5 +1,6 @@
 //! What tests share: the binary, a Kinesis and an S3 over the wire, a Python with Delta readers, folders that go away.
 
+pub(crate) mod guardduty;
 mod python;
 
 pub(crate) use python::python;

@@ -1,6 +1,7 @@
 //! The command line (DESIGN: results on standard output, everything else on standard error).
 
 mod ask;
+mod backfill;
 mod config;
 mod report;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub(crate) use ask::{Bounds, Investigate, Sql, Trend};
+pub(crate) use backfill::Backfill;
 pub(crate) use config::{CheckedRole, Config, Doctor};
 pub(crate) use report::{Report, RunReport};
 
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Load findings from files, folders, globs, s3:// prefixes or - (standard input); shape and gzip are detected
     Ingest(Ingest),
+    /// Load the findings that GuardDuty still holds (90 days) through its API, from the administrator account, in every Region
+    Backfill(Backfill),
     /// Make findings that look real, for trying things out
     Sample(Sample),
     /// Ask in SQL: a query, a file of queries, or a prompt

@@ -3,6 +3,7 @@
 mod accounts;
 mod alert;
 mod answer;
+mod backfill;
 mod config;
 mod demo;
 mod doctor;
@@ -43,6 +44,7 @@ pub(crate) async fn run(args: Args, settings: Settings) -> Result<ExitCode, Fail
         Command::Demo(demo) => demo::run(demo, &settings).await,
         Command::Run(run) => run::run(run, &settings).await,
         Command::Ingest(ingest) => ingest::run(ingest, &settings, format).await,
+        Command::Backfill(backfill) => backfill::run(backfill, &settings, format).await,
         Command::Sample(sample) => sample::run(&sample),
         Command::Sql(sql) => sql::run(sql, &settings, format).await,
         Command::Trend(trend) => trend::run(trend, &settings, format).await,

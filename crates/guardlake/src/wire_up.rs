@@ -95,6 +95,49 @@ pub(crate) async fn organizations() -> aws_sdk_organizations::Client {
     aws_sdk_organizations::Client::from_conf(config.retry_config(retries).build())
 }
 
+/// A client of GuardDuty in a Region, with patience: its calls are throttled early, and none may hang. Not `adaptive`: where a share of the
+/// calls is throttled all the time, that mode slows down to a call in two seconds.
+pub(crate) fn guardduty(config: &aws_config::SdkConfig, region: &str) -> aws_sdk_guardduty::Client {
+    use aws_sdk_guardduty::config::{Builder, Region, retry, timeout};
+    let timeouts = timeout::TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(60))
+        .build();
+    let config = Builder::from(config)
+        .region(Region::new(region.to_owned()))
+        .retry_config(retry::RetryConfig::standard().with_max_attempts(8))
+        .timeout_config(timeouts);
+    aws_sdk_guardduty::Client::from_conf(config.build())
+}
+
+/// The same for a single look: who does not answer soon is told of.
+pub(crate) fn guardduty_asked(
+    config: &aws_config::SdkConfig,
+    region: &str,
+) -> aws_sdk_guardduty::Client {
+    use aws_sdk_guardduty::config::{Builder, Region};
+    let config = Builder::from(config).region(Region::new(region.to_owned()));
+    aws_sdk_guardduty::Client::from_conf(config.build())
+}
+
+/// A client of EventBridge in a Region.
+pub(crate) fn eventbridge(
+    config: &aws_config::SdkConfig,
+    region: &str,
+) -> aws_sdk_eventbridge::Client {
+    use aws_sdk_eventbridge::config::{Builder, Region};
+    let config = Builder::from(config).region(Region::new(region.to_owned()));
+    aws_sdk_eventbridge::Client::from_conf(config.build())
+}
+
+/// A client of Account Management, which one Region of a partition answers for all: without any the usual one is asked.
+pub(crate) fn account(config: &aws_config::SdkConfig) -> aws_sdk_account::Client {
+    use aws_sdk_account::config::{Builder, Region};
+    let region = config.region().cloned();
+    let region = region.unwrap_or_else(|| Region::new("us-east-1"));
+    aws_sdk_account::Client::from_conf(Builder::from(config).region(region).build())
+}
+
 /// A client of Kinesis, in a Region of its own if one is named. No call may hang: a connection that is made but dead is given
 /// up. (What is pushed by a subscription comes after its call has answered.)
 pub(crate) async fn kinesis(region: Option<String>) -> aws_sdk_kinesis::Client {

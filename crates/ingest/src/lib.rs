@@ -2,15 +2,17 @@
 //!
 //! The cast: [`find_sources`] turns what a user typed into [`Source`]s; [`load`] reads them with all cores; [`consume`]
 //! follows Kinesis streams ([`kinesis`] is what it asks of them), their positions in the same commits as their rows;
-//! [`follow_exports`] loads what appears below an S3 prefix.
+//! [`follow_exports`] loads what appears below an S3 prefix; [`backfill()`] fetches what [`guardduty`] still holds.
 //! [`Progress`] can be watched meanwhile.
 
 mod bytes_in;
 
 pub mod accounts;
+mod backfill;
 mod consumer;
 mod error;
 mod exports;
+pub mod guardduty;
 pub mod kinesis;
 mod kpl;
 mod load;
@@ -19,6 +21,7 @@ pub mod organizations;
 mod progress;
 mod sources;
 
+pub use backfill::{BackfillOptions, End, Fetched, backfill};
 pub use consumer::consume;
 pub use error::IngestError;
 pub use exports::{ExportOptions, follow_exports};

@@ -316,39 +316,65 @@ impl Worker {
     }
 
     fn decode(&mut self, job: &Job) -> Result<(), LakeError> {
-        let source = &self.sources[job.source];
-        let mut failure = None;
-        let mut place = String::new();
-        let mut place_of = u64::MAX;
-        finding::decode(&job.piece.bytes, &mut |at, decoded| {
-            let offset = job.piece.offset + at.offset as u64;
-            if offset != place_of {
-                use std::fmt::Write;
-                place.clear();
-                // Writing to a String cannot fail.
-                let _ = write!(place, "{offset}");
-                place_of = offset;
-            }
-            let provenance = Provenance {
-                source: &source.uri,
-                shard_id: None,
-                sequence_number: Some(&place),
-                sub_sequence: None,
-                item: at.item,
-                arrived_at: None,
-                ingested_at: self.options.now,
-                backfilled: self.options.backfilled,
-            };
-            match decoded {
-                Decoded::Finding(finding) => {
-                    if failure.is_none() {
-                        failure = self.encoder.append(&finding, &provenance).err();
-                    }
-                }
-                Decoded::Skipped => self.encoder.skip(),
-                Decoded::Reject(reject) => self.encoder.reject(&reject, &provenance),
-            }
-        });
-        failure.map_or(Ok(()), Err)
+        let reading = Reading {
+            source: &self.sources[job.source].uri,
+            now: self.options.now,
+            backfilled: self.options.backfilled,
+        };
+        decode(
+            &mut self.encoder,
+            &job.piece.bytes,
+            job.piece.offset,
+            &reading,
+        )
     }
+}
+
+/// What is the same for all that is read from one place.
+pub(crate) struct Reading<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) now: i64,
+    pub(crate) backfilled: bool,
+}
+
+/// Puts the findings and rejects of some bytes into the encoder; `offset` is where in the source they begin.
+pub(crate) fn decode(
+    encoder: &mut Encoder,
+    bytes: &[u8],
+    offset: u64,
+    reading: &Reading<'_>,
+) -> Result<(), LakeError> {
+    let mut failure = None;
+    let mut place = String::new();
+    let mut place_of = u64::MAX;
+    finding::decode(bytes, &mut |at, decoded| {
+        let offset = offset + at.offset as u64;
+        if offset != place_of {
+            use std::fmt::Write;
+            place.clear();
+            // Writing to a String cannot fail.
+            let _ = write!(place, "{offset}");
+            place_of = offset;
+        }
+        let provenance = Provenance {
+            source: reading.source,
+            shard_id: None,
+            sequence_number: Some(&place),
+            sub_sequence: None,
+            item: at.item,
+            arrived_at: None,
+            ingested_at: reading.now,
+            backfilled: reading.backfilled,
+        };
+        match decoded {
+            Decoded::Finding(finding) => {
+                if failure.is_none() {
+                    failure = encoder.append(&finding, &provenance).err();
+                }
+            }
+            Decoded::Skipped => encoder.skip(),
+            Decoded::Reject(reject) => encoder.reject(&reject, &provenance),
+        }
+    });
+    failure.map_or(Ok(()), Err)
 }

@@ -28,6 +28,10 @@ output "accounts_role" {
   value = aws_iam_role.task["accounts"].arn
 }
 
+output "backfill_role" {
+  value = aws_iam_role.task["backfill"].arn
+}
+
 output "query_role" {
   value = one(aws_iam_role.query[*].arn)
 }

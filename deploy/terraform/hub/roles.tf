@@ -55,8 +55,18 @@ locals {
         Resource = ["*"]
       },
     ]
+    ReadGuardDuty = [
+      {
+        Action = [
+          "account:ListRegions", "events:ListRules", "events:ListTargetsByRule", "guardduty:DescribeOrganizationConfiguration",
+          "guardduty:GetDetector", "guardduty:GetFindings", "guardduty:ListDetectors", "guardduty:ListFindings", "guardduty:ListMembers",
+          "guardduty:ListPublishingDestinations",
+        ]
+        Resource = ["*"]
+      },
+    ]
   }
-  # Who has which, and how each runs. The roles of `layout` are made, and accounts.
+  # Who has which, and how each runs. The roles of `layout` are made, accounts and backfill.
   layouts = {
     one = { main = { roles = "ingest,alerts,notify,reports,upkeep", tells = true } }
     apart = {
@@ -71,6 +81,7 @@ locals {
     one = {
       main     = ["ReadStream", "ReadLake", "WriteLake", "LookAfterLake"]
       accounts = ["ReadLake", "WriteLake", "WriteAccounts"]
+      backfill = ["ReadLake", "WriteLake", "WriteFindings", "ReadGuardDuty"]
     }
     apart = {
       main     = ["ReadStream", "ReadLake", "WriteLake", "WriteFindings"]
@@ -78,6 +89,7 @@ locals {
       reports  = ["ReadLake", "WriteLake", "WriteReports"]
       upkeep   = ["ReadLake", "WriteLake", "LookAfterLake"]
       accounts = ["ReadLake", "WriteLake", "WriteAccounts"]
+      backfill = ["ReadLake", "WriteLake", "WriteFindings", "ReadGuardDuty"]
     }
   }
   task_roles = local.role_policies[var.layout]

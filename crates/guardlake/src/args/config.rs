@@ -41,6 +41,18 @@ pub(crate) struct Doctor {
     /// Kinesis stream to check [default: stream.name of the settings]
     #[arg(long, value_name = "STREAM")]
     pub(crate) stream: Vec<String>,
+    /// Check the organization, too, from its GuardDuty administrator account: is everything in place for findings to arrive?
+    #[arg(long)]
+    pub(crate) aws: bool,
+    /// With --aws: Regions, or all that this account may use
+    #[arg(
+        long,
+        requires = "aws",
+        value_delimiter = ',',
+        default_value = "all",
+        value_name = "REGIONS"
+    )]
+    pub(crate) regions: Vec<String>,
 }
 
 /// What a machine is to do, for `doctor --role`.

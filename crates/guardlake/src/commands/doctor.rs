@@ -2,7 +2,9 @@
 
 mod aws;
 mod clock;
+mod exports;
 mod lake;
+mod organization;
 mod rules;
 mod stream;
 #[cfg(test)]
@@ -165,11 +167,16 @@ async fn rows(doctor: &Doctor, args: &Args) -> Vec<Row> {
     let names = stream::names(doctor, &settings);
     let uri = settings.lake.uri.as_deref();
     let is_s3 = uri.is_some_and(|uri| uri.starts_with("s3://") || uri.starts_with("s3a://"));
-    let uses_aws = is_s3 || (needs.stream && !names.is_empty());
+    let exports = settings.exports.from.as_deref().unwrap_or_default();
+    let uses_aws = is_s3
+        || doctor.aws
+        || (needs.stream && (!names.is_empty() || exports.starts_with("s3://")));
     let now = wire_up::now();
-    let (lake, aws, rules) = tokio::join!(
+    let (lake, aws, exports, organization, rules) = tokio::join!(
         lake::rows(uri, needs.writes, &dates, now),
         aws::rows(uses_aws),
+        exports::rows(needs.stream.then_some(&settings), &dates),
+        organization::rows(doctor, &settings, now),
         rules::rows(&settings, needs),
     );
     let positions = lake.positions;
@@ -180,7 +187,7 @@ async fn rows(doctor: &Doctor, args: &Args) -> Vec<Row> {
         rows.extend(
             stream::rows(
                 &names,
-                needs.asked_for_stream,
+                needs.asked_for_stream && settings.exports.from.is_none(),
                 &positions,
                 &dates,
                 start,
@@ -189,6 +196,8 @@ async fn rows(doctor: &Doctor, args: &Args) -> Vec<Row> {
             .await,
         );
     }
+    rows.extend(exports);
+    rows.extend(organization);
     rows.extend(rules);
     rows.push(clock::against_aws(&dates));
     rows.push(watch.row());
