@@ -3,6 +3,7 @@
 mod support;
 
 mod bell;
+mod cluster;
 mod deploy;
 mod exactly_once;
 mod exports;

@@ -18,6 +18,7 @@ mod run;
 mod sample;
 mod sql;
 mod trend;
+mod worked_on;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,10 @@
+//! The program `guardlake-executor`: see `cluster::executor`.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cluster::log::program(cluster::executor::run)
+}

@@ -1,0 +1,10 @@
+//! The program `guardlake-scheduler`: see `cluster::scheduler`.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cluster::log::program(cluster::scheduler::run)
+}
