@@ -12,10 +12,8 @@ use tonic::transport::Channel;
 use url::Url;
 
 use crate::planner::Planner;
-use crate::{MESSAGE_BYTES, functions};
+use crate::{ClusterError, MESSAGE_BYTES, PORT, functions};
 
-/// The port of a scheduler whose address names none: Ballista's own.
-pub(crate) const PORT: u16 = 50050;
 /// How long a scheduler may take to answer the telephone.
 const CONNECT_SECONDS: u64 = 5;
 /// How long it may take to answer a call.
@@ -24,27 +22,6 @@ const CALL_SECONDS: u64 = 60;
 const PARTS: usize = 16;
 /// How long to wait until given-up jobs are known to be given up.
 const SETTLE: Duration = Duration::from_secs(5);
-
-/// Why a cluster cannot be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// The address is none. Correct it.
-    #[error("`{given}` is not the address of a cluster: {reason}; give df://HOST:PORT")]
-    Address {
-        /// As it was given.
-        given: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Nobody answers there. Start the scheduler, or look at the network between.
-    #[error("the cluster's scheduler at {address} cannot be reached: {reason}")]
-    Unreachable {
-        /// As it was given.
-        address: String,
-        /// What the network said.
-        reason: String,
-    },
-}
 
 /// A cluster to ask. Cheap to clone.
 #[derive(Debug, Clone)]

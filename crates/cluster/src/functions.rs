@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use ballista_core::extension::SessionConfigExt;
+#[cfg(feature = "machines")]
 use ballista_core::registry::BallistaFunctionRegistry;
-use datafusion::common::Result;
-use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionConfig;
+#[cfg(feature = "machines")]
+use datafusion::{
+    common::Result,
+    execution::{SessionState, SessionStateBuilder, runtime_env::RuntimeEnv},
+    prelude::SessionContext,
+};
 
 use crate::MESSAGE_BYTES;
 use crate::codec::Codec;
@@ -21,6 +25,7 @@ pub(crate) fn settings(config: SessionConfig) -> SessionConfig {
 }
 
 /// A session that knows all functions by name, for reading plans of others.
+#[cfg(feature = "machines")]
 pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     let state = SessionStateBuilder::new()
         .with_config(config)
@@ -33,6 +38,7 @@ pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<S
 }
 
 /// The same functions by themselves.
+#[cfg(feature = "machines")]
 pub(crate) fn registry() -> Result<BallistaFunctionRegistry> {
     let state = state(SessionConfig::new(), Arc::default())?;
     Ok(BallistaFunctionRegistry::from(&state))

@@ -17,8 +17,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::oneshot;
 
-use crate::MESSAGE_BYTES;
-use crate::client::{Cluster, ClusterError, Open};
+use crate::client::{Cluster, Open};
+use crate::{ClusterError, MESSAGE_BYTES};
 
 /// How often a scheduler is asked for news, at first and at most.
 const ASK_AFTER: Duration = Duration::from_millis(5);

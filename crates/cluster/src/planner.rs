@@ -25,7 +25,7 @@ use datafusion_proto::physical_plan::AsExecutionPlan;
 use datafusion_proto::protobuf::PhysicalPlanNode;
 
 use crate::client::Cluster;
-use crate::job;
+use crate::{job, ordered};
 
 /// Plans as DataFusion does, and sends what can be sent.
 #[derive(Debug)]
@@ -52,16 +52,17 @@ impl QueryPlanner for Planner {
         if matches!(logical, LogicalPlan::Analyze(_)) {
             return Err(cannot("EXPLAIN ANALYZE tells of one machine"));
         }
+        let plan = ordered::written_out(plan)?;
         if let Some(function) = shuffled_by(&plan)? {
             return Err(cannot(&format!(
-                "rows would be shared out among machines by {function}(); give it a name in a subquery that selects DISTINCT, or group by it first"
+                "rows would be shared out among machines by {function}(); select it under a name in a subquery, and use the name"
             )));
         }
         let codec = session.config().ballista_physical_extension_codec();
         let mut bytes = Vec::new();
         PhysicalPlanNode::try_from_physical_plan(Arc::clone(&plan), codec.as_ref())
             .and_then(|node| node.try_encode(&mut bytes))
-            .map_err(|error| cannot(&error.find_root().message()))?;
+            .map_err(|error| cannot(&unsendable(&error)))?;
         Ok(Arc::new(OnCluster {
             cluster: self.0.clone(),
             properties: Arc::new(PlanProperties::new(
@@ -79,6 +80,16 @@ fn cannot(why: &str) -> DataFusionError {
     DataFusionError::Plan(format!(
         "a cluster cannot work on this query: {why}. Ask without --cluster"
     ))
+}
+
+/// The operator that cannot be written down, where DataFusion names one among many words.
+fn unsendable(error: &DataFusionError) -> String {
+    let text = error.to_string();
+    let named = text.split_once("Unsupported plan node, name: [");
+    match named.and_then(|(_, rest)| rest.split_once(']')) {
+        Some((operator, _)) => format!("{operator} cannot be sent to other machines"),
+        None => text,
+    }
 }
 
 /// Whether any leaf of a plan scans files.

@@ -12,9 +12,9 @@ use datafusion::prelude::SessionConfig;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tokio::net::TcpListener;
 
-use crate::client::PORT;
 use crate::codec::Codec;
-use crate::{MESSAGE_BYTES, functions, log};
+use crate::slots::Slots;
+use crate::{MESSAGE_BYTES, PORT, functions, programs};
 
 /// How long an executor may be silent before its tasks are given to others. Executors are heard of every two seconds.
 const SILENT_SECONDS: u64 = 15;
@@ -94,6 +94,8 @@ pub async fn run(options: Options) -> Result<(), SchedulerError> {
     let config = Arc::new(config(host, options.bind, options.port));
     let cluster = BallistaCluster::new_from_config(&config).await;
     let cluster = cluster.map_err(|e| ended(&e))?;
+    let slots = Arc::new(Slots::new(cluster.cluster_state()));
+    let cluster = BallistaCluster::new(slots, cluster.job_state());
     let scheduler: SchedulerServer<LogicalPlanNode, PhysicalPlanNode> =
         create_scheduler(cluster, config)
             .await
@@ -102,7 +104,7 @@ pub async fn run(options: Options) -> Result<(), SchedulerError> {
     let under_way = scheduler.clone();
     tokio::select! {
         served = start_grpc_service_with_listener(listener, scheduler) => served.map_err(|e| ended(&e)),
-        () = log::told_to_end() => {
+        () = programs::told_to_end() => {
             drained(&under_way, Duration::from_secs(options.drain)).await;
             Ok(())
         }

@@ -38,7 +38,7 @@ async fn an_executor_that_is_killed_spoils_no_answer() {
             );
         }
     }
-    // Whoever is left answers the next question.
+    // Whoever is left answers the next question, and places of tasks that were given up are free again.
     let again = Two::open(&lake, &machines).await;
     let (here, there) = again.sql(LONG).await;
     assert_eq!(here, there);

@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cluster::log::program(cluster::executor::run)
+    cluster::programs::program(cluster::executor::run)
 }

@@ -63,7 +63,9 @@ impl WorkedOn {
 
 fn failure(error: ClusterError) -> Failure {
     match error {
-        ClusterError::Address { .. } => Failure::usage(format!("--cluster: {error}")),
+        ClusterError::Address { .. } | ClusterError::NotBuilt => {
+            Failure::usage(format!("--cluster: {error}"))
+        }
         ClusterError::Unreachable { .. } => Failure::io(error.to_string()),
     }
 }
