@@ -84,7 +84,11 @@ struct Two {
 
 impl Two {
     async fn open(lake: &str, machines: &Machines) -> Two {
-        let (library, limits) = (Library::built_in(), Limits::default());
+        let library = Library::built_in();
+        let limits = Limits {
+            partitions: Some(6),
+            ..Limits::default()
+        };
         let lake = Lake::open(lake).await.expect("the lake opens");
         let cluster = Cluster::parse(&machines.address()).expect("an address");
         let here = Session::open(&lake, &library, &limits).await;

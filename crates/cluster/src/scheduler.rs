@@ -8,12 +8,14 @@ use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
 use ballista_scheduler::scheduler_process::{create_scheduler, start_grpc_service_with_listener};
 use ballista_scheduler::scheduler_server::SchedulerServer;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tokio::net::TcpListener;
 
 use crate::codec::Codec;
 use crate::slots::Slots;
+use crate::stores::Nothing;
 use crate::{MESSAGE_BYTES, PORT, functions, programs};
 
 /// How long an executor may be silent before its tasks are given to others. Executors are heard of every two seconds.
@@ -91,7 +93,11 @@ pub async fn run(options: Options) -> Result<(), SchedulerError> {
     let ended = |error: &dyn std::fmt::Display| SchedulerError::Ended(error.to_string());
     let listener = TcpListener::bind(at).await;
     let listener = listener.map_err(|source| SchedulerError::Listen { at, source })?;
-    let config = Arc::new(config(host, options.bind, options.port));
+    let runtime = RuntimeEnvBuilder::new()
+        .with_object_store_registry(Arc::new(Nothing::default()))
+        .build_arc()
+        .map_err(|e| ended(&e))?;
+    let config = Arc::new(config(host, options.bind, options.port, runtime));
     let cluster = BallistaCluster::new_from_config(&config).await;
     let cluster = cluster.map_err(|e| ended(&e))?;
     let slots = Arc::new(Slots::new(cluster.cluster_state()));
@@ -111,7 +117,7 @@ pub async fn run(options: Options) -> Result<(), SchedulerError> {
     }
 }
 
-fn config(host: String, bind: IpAddr, port: u16) -> SchedulerConfig {
+fn config(host: String, bind: IpAddr, port: u16, runtime: Arc<RuntimeEnv>) -> SchedulerConfig {
     let bytes = u32::try_from(MESSAGE_BYTES).unwrap_or(u32::MAX);
     SchedulerConfig {
         external_host: host,
@@ -128,7 +134,9 @@ fn config(host: String, bind: IpAddr, port: u16) -> SchedulerConfig {
         grpc_server_max_encoding_message_size: bytes,
         grpc_client_max_message_size: bytes,
         override_config_producer: Some(Arc::new(|| functions::settings(SessionConfig::new()))),
-        override_session_builder: Some(Arc::new(|config| functions::state(config, Arc::default()))),
+        override_session_builder: Some(Arc::new(move |config| {
+            functions::state(config, Arc::clone(&runtime))
+        })),
         override_physical_codec: Some(Arc::new(Codec::default())),
         ..SchedulerConfig::default()
     }

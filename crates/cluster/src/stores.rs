@@ -1,11 +1,12 @@
-//! The stores that executors read data files from, opened when a plan first names them.
+//! The stores that executors read data files from, opened when a plan first names them; and those of a scheduler, which are empty.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use object_store::ObjectStore;
-use std::collections::HashMap;
+use object_store::memory::InMemory;
 use url::Url;
 
 /// Folders of this machine and buckets, each opened once. Buckets take their credentials from the environment, as everywhere in guardlake.
@@ -43,5 +44,20 @@ impl ObjectStoreRegistry for Stores {
         let store = lake::store_of(url).map_err(|e| DataFusionError::External(Box::new(e)))?;
         self.all().insert(key(url), Arc::clone(&store));
         Ok(store)
+    }
+}
+
+/// DataFusion reads no plan without a store for each address in it. A scheduler only hands plans on, needs no credentials, and finds nothing
+/// wherever it looks.
+#[derive(Debug, Default)]
+pub(crate) struct Nothing(Arc<InMemory>);
+
+impl ObjectStoreRegistry for Nothing {
+    fn register_store(&self, _: &Url, _: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        None
+    }
+
+    fn get_store(&self, _: &Url) -> Result<Arc<dyn ObjectStore>> {
+        Ok(Arc::clone(&self.0) as Arc<dyn ObjectStore>)
     }
 }

@@ -44,6 +44,21 @@ async fn an_executor_that_is_killed_spoils_no_answer() {
     assert_eq!(here, there);
 }
 
+/// Who asks is told whom to start again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduler_that_ends_in_the_middle_is_named() {
+    let (_folder, lake) = made(2_000);
+    let mut machines = Machines::start(1, &[]);
+    let there = Two::open(&lake, &machines).await.there;
+    let asked = tokio::spawn(async move { lines(there.sql(LONG, &Given::new()).await).await });
+    let executor = &machines.executors[0];
+    until("a task is under way", || executor.said("Execute task") > 0).await;
+    machines.scheduler.child.kill().expect("it is killed");
+    let error = asked.await.expect("no panic").expect_err("an error");
+    assert_eq!(error.kind, jobs::Remedy::Retry, "{error:?}");
+    assert!(error.message.contains(&machines.address()), "{error:?}");
+}
+
 /// Ctrl-C, and a limit of time: the cluster does not go on with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_waits_for_is_taken_back() {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jobs::{Given, Kind, Library};
 
 use super::machines::Machines;
-use super::{Two, made};
-use crate::support::{finish, guardlake, ndjson, run};
+use super::{Two, lines, made};
+use crate::support::{S3, finish, folder, guardlake, ndjson, run};
 
 /// What people ask, and what engines of many machines get wrong: distinct counts, windows, lists, JSON, sets, subqueries, nothing at all.
 const ADHOC: [&str; 32] = [
@@ -32,10 +32,10 @@ const ADHOC: [&str; 32] = [
     "SELECT count(*) AS n FROM findings WHERE severity > (SELECT avg(severity) FROM findings)",
     "SELECT 'new' AS kind, count(*) AS n FROM findings WHERE count = 1 UNION ALL SELECT 'again', count(*) FROM findings WHERE count > 1",
     "SELECT region FROM findings INTERSECT SELECT region FROM findings WHERE severity >= 7 EXCEPT SELECT 'us-east-1'",
-    "SELECT day('America/New_York', event_time) AS d, count(*) AS n FROM findings GROUP BY 1 ORDER BY 1",
+    "SELECT day_in('America/New_York', event_time) AS d, count(*) AS n FROM findings GROUP BY 1 ORDER BY 1",
     "SELECT event_date, type, sum(count) AS n FROM findings WHERE event_date > '2020-01-01' GROUP BY ROLLUP (event_date, type)",
     "SELECT account_id, array_agg(DISTINCT region ORDER BY region) AS regions, median(severity) AS m FROM findings GROUP BY 1",
-    "SELECT rule, kind, count(*) AS n FROM alert_log GROUP BY 1, 2",
+    "SELECT rule, event, count(*) AS n FROM alert_log GROUP BY 1, 2",
     "SELECT finding_id, count(*) OVER (PARTITION BY account_id, region ORDER BY event_time) AS n FROM findings WHERE region = 'us-east-1'",
     "SELECT v.account_name, count(*) OVER (PARTITION BY v.account_name ORDER BY event_time) AS n FROM versions v",
     "SELECT count(*) AS n FROM findings a JOIN accounts b ON account_name(a.account_id) = account_name(b.account_id)",
@@ -102,7 +102,7 @@ fn entities(lake: &str) -> BTreeMap<&'static str, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_answers_as_one_machine_does() {
-    let (_folder, lake) = made(3_000);
+    let (_folder, lake) = made(1_200);
     let machines = Machines::start(3, &[]);
     let two = Two::open(&lake, &machines).await;
     let entities = entities(&lake);
@@ -185,6 +185,85 @@ async fn what_a_cluster_cannot_do_is_said() {
         );
     }
     assert_eq!(machines.scheduler.said("job received"), 0);
+}
+
+/// What a session has opened is what all executors read, and no more of it than a question needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_machines_read_one_version_and_only_the_days_asked_for() {
+    let (folder, lake) = made(300);
+    let machines = Machines::start(2, &[]);
+    let two = Two::open(&lake, &machines).await;
+    let count = "SELECT count(*) AS n, count(DISTINCT event_date) AS days FROM findings";
+    let (before, _) = two.sql(count).await;
+    let more = folder.path().join("more.jsonl").display().to_string();
+    let made = finish(
+        guardlake().args(["sample", "--findings", "200", "--seed", "99"]),
+        0,
+    );
+    std::fs::write(&more, made.stdout).expect("a file");
+    run(&lake, &["ingest", &more], 0);
+    run(&lake, &["lake", "compact"], 0);
+    let (_, there) = two.sql(count).await;
+    assert_eq!(there, before);
+    let anew = Two::open(&lake, &machines).await;
+    let (here, there) = anew.sql(count).await;
+    assert_eq!(here, there);
+    assert_ne!(there, before);
+
+    let days = async |filter: &str| {
+        let plan = two
+            .there
+            .sql(
+                &format!("EXPLAIN SELECT raw FROM findings {filter}"),
+                &Given::new(),
+            )
+            .await;
+        let plan = lines(plan).await.expect("a plan").join("\n");
+        let days = plan
+            .split("event_date=")
+            .skip(1)
+            .map(|rest| rest[..10].to_owned());
+        days.collect::<std::collections::BTreeSet<_>>()
+    };
+    let all = days("").await;
+    assert!(all.len() > 3, "{all:?}");
+    let last = all.last().expect("a day");
+    // By the partition, and by the statistics of a column.
+    assert_eq!(days(&format!("WHERE event_date = '{last}'")).await.len(), 1);
+    let at = format!("WHERE event_time >= '{last}T00:00:00Z' AND event_time < '{last}T23:59:59Z'");
+    assert_eq!(days(&at).await.len(), 1);
+}
+
+/// Executors read a bucket with credentials of their own; the scheduler has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_on_s3_is_read_by_the_executors() {
+    let s3 = S3::start();
+    let bucket = s3.client().create_bucket().bucket("lake").send().await;
+    bucket.expect("a bucket");
+    let (folder, _) = folder();
+    let file = folder.path().join("findings.jsonl").display().to_string();
+    let made = finish(
+        guardlake().args(["sample", "--findings", "120", "--seed", "4"]),
+        0,
+    );
+    std::fs::write(&file, made.stdout).expect("a file");
+    let lake = ["--lake", "s3://lake/a prefix", "--format", "csv"];
+    finish(s3.guardlake().args(lake).args(["ingest", &file]), 0);
+    let machines = Machines::start(1, &[("AWS_ENDPOINT_URL", s3.endpoint())]);
+    let question = [
+        "sql",
+        "SELECT type, count(*) AS n FROM findings GROUP BY 1 ORDER BY 1",
+    ];
+    let here = finish(s3.guardlake().args(lake).args(question), 0).stdout;
+    let there = finish(
+        s3.guardlake()
+            .args(lake)
+            .args(question)
+            .args(["--cluster", &machines.address()]),
+        0,
+    );
+    assert_eq!(there.stdout, here);
+    assert!(machines.finished()[0] > 0);
 }
 
 /// What was made is asked as people ask it.

@@ -78,3 +78,54 @@ fn names(state: &[u8]) -> Result<Arc<AccountNames>> {
     held.insert(digest, Arc::downgrade(&names));
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::execution::FunctionRegistry;
+
+    use super::*;
+
+    #[test]
+    fn names_travel_with_the_functions_that_look_them_up() {
+        let sent = names(br#"{"accounts":{"1":[{"from":5,"name":"payments","ou":"/prod"}]}}"#);
+        let sent = sent.unwrap();
+        for function in looking_up(&sent) {
+            let state = state_of(&function).unwrap().expect("something to look up");
+            let there = with_state(function.name(), &state).unwrap();
+            assert_eq!(there.name(), function.name());
+            let names = |function: &ScalarUDF| state_of(function).unwrap();
+            assert_eq!(names(&there), Some(state.clone()));
+            // Two uses of a function in a plan are the same function.
+            assert_eq!(there, with_state(function.name(), &state).unwrap());
+        }
+        assert!(with_state("upper", b"{\"accounts\":{}}").is_err());
+        assert!(with_state("account_name", b"x").is_err());
+    }
+
+    #[test]
+    fn a_function_without_its_names_is_not_known_by_name() {
+        let mut context = SessionContext::new();
+        register_for_plans(&mut context).unwrap();
+        for known in [
+            "ip_in_cidr",
+            "severity_label",
+            "day_in",
+            "json_get_str",
+            "type_matches",
+        ] {
+            let function = context.udf(known).unwrap();
+            assert_eq!(state_of(&function).unwrap(), None, "{known}");
+        }
+        for unknown in ["account_name", "account_ou", "in_ou"] {
+            assert!(context.udf(unknown).is_err(), "{unknown}");
+        }
+        assert!(
+            context
+                .udaf("count")
+                .unwrap()
+                .inner()
+                .downcast_ref::<super::super::distinct::Count>()
+                .is_some()
+        );
+    }
+}
