@@ -3,17 +3,22 @@
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::error::BallistaError;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use datafusion::common::DataFusionError;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use crate::codec::Codec;
 use crate::stores::Stores;
 use crate::{MESSAGE_BYTES, functions};
 
+/// How long to wait before a scheduler that does not listen is called again.
+const AGAIN: Duration = Duration::from_millis(200);
 /// How often a scheduler hears of its executors.
 const BEAT_SECONDS: u64 = 2;
 /// How old files of jobs become that nobody has taken back.
@@ -71,6 +76,14 @@ pub struct Options {
         env = "GUARDLAKE_EXECUTOR_CONNECT_TIMEOUT"
     )]
     pub connect_timeout: u16,
+    /// How much goes to standard error: error, warn, info, debug.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "GUARDLAKE_LOG"
+    )]
+    pub log: String,
 }
 
 /// Why an executor ended, or did not start.
@@ -114,6 +127,7 @@ pub enum ExecutorError {
 /// Works until SIGTERM or Ctrl-C, then finishes the tasks it has and hands out no more rows.
 pub async fn run(options: Options) -> Result<(), ExecutorError> {
     let (host, port) = scheduler(&options.scheduler)?;
+    reached(&options).await?;
     for port in [options.port, options.task_port] {
         let at = SocketAddr::new(options.bind, port);
         TcpListener::bind(at).map_err(|source| ExecutorError::Listen { at, source })?;
@@ -136,7 +150,6 @@ pub async fn run(options: Options) -> Result<(), ExecutorError> {
         grpc_port: options.task_port,
         scheduler_host: host,
         scheduler_port: port,
-        scheduler_connect_timeout_seconds: options.connect_timeout.max(1),
         vcores: options.concurrent_tasks.unwrap_or_default(),
         work_dir: Some(folder.display().to_string()),
         job_data_ttl_seconds: KEPT_SECONDS,
@@ -175,6 +188,26 @@ pub async fn run(options: Options) -> Result<(), ExecutorError> {
         }
         error => ExecutorError::Ended(error.to_string()),
     })
+}
+
+/// Waits until the scheduler listens. Ballista 55 can wait, too, but its clock stands still and it never gives up.
+async fn reached(options: &Options) -> Result<(), ExecutorError> {
+    let (host, port) = scheduler(&options.scheduler)?;
+    let end = Instant::now() + Duration::from_secs(options.connect_timeout.into());
+    loop {
+        let reason = match timeout_at(end, TcpStream::connect(format!("{host}:{port}"))).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        if Instant::now() + AGAIN >= end {
+            return Err(ExecutorError::Unreachable {
+                scheduler: options.scheduler.clone(),
+                reason,
+            });
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 fn scheduler(text: &str) -> Result<(String, u16), ExecutorError> {

@@ -7,8 +7,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-/// Reads the arguments, sets up the log and a runtime, and works. Exit codes are guardlake's: 3 for wrong arguments, 4 for files and network.
-pub fn program<O: Parser, E: Error>(work: impl AsyncFnOnce(O) -> Result<(), E>) -> ExitCode {
+/// Reads the arguments, sets up the log (`level` says how much) and a runtime, and works. Exit codes are guardlake's: 3 for wrong arguments, 4 for files and network.
+pub fn program<O: Parser, E: Error>(
+    level: fn(&O) -> &str,
+    work: impl AsyncFnOnce(O) -> Result<(), E>,
+) -> ExitCode {
     let options = match O::try_parse() {
         Ok(options) => options,
         Err(error) => {
@@ -16,7 +19,7 @@ pub fn program<O: Parser, E: Error>(work: impl AsyncFnOnce(O) -> Result<(), E>) 
             return ExitCode::from(if error.use_stderr() { 3 } else { 0 });
         }
     };
-    lines();
+    lines(level(&options));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -32,9 +35,8 @@ pub fn program<O: Parser, E: Error>(work: impl AsyncFnOnce(O) -> Result<(), E>) 
     }
 }
 
-/// Text on a terminal, else JSON; `GUARDLAKE_LOG` says how much, `info` if it is not set.
-fn lines() {
-    let level = std::env::var("GUARDLAKE_LOG").unwrap_or_else(|_| "info".to_owned());
+/// Text on a terminal, else JSON.
+fn lines(level: &str) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

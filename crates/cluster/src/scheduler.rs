@@ -57,6 +57,14 @@ pub struct Options {
         env = "GUARDLAKE_SCHEDULER_DRAIN"
     )]
     pub drain: u64,
+    /// How much goes to standard error: error, warn, info, debug.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "GUARDLAKE_LOG"
+    )]
+    pub log: String,
 }
 
 /// Why a scheduler ended, or did not start.

@@ -6,5 +6,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cluster::programs::program(cluster::executor::run)
+    cluster::programs::program(
+        |options: &cluster::executor::Options| &options.log,
+        cluster::executor::run,
+    )
 }

@@ -6,5 +6,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cluster::programs::program(cluster::scheduler::run)
+    cluster::programs::program(
+        |options: &cluster::scheduler::Options| &options.log,
+        cluster::scheduler::run,
+    )
 }
