@@ -4,6 +4,7 @@ mod support;
 
 mod backfill;
 mod bell;
+mod cluster;
 mod deploy;
 mod exactly_once;
 mod exports;

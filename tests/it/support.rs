@@ -22,17 +22,22 @@ use ferrokinesis::store::StoreOptions;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The command under test, built by `cargo test --workspace` before any test runs.
+/// The command under test.
 pub(crate) fn guardlake() -> Command {
+    program("guardlake")
+}
+
+/// A program under test, built by `cargo test --workspace` before any test runs.
+pub(crate) fn program(name: &str) -> Command {
     let mut path = std::env::current_exe().expect("the test knows itself");
     path.pop();
     if path.ends_with("deps") {
         path.pop();
     }
-    path.push("guardlake");
+    path.push(name);
     assert!(
         path.is_file(),
-        "{} is missing: run `cargo build -p guardlake`, or all tests with `cargo test --workspace`",
+        "{} is missing: run all tests with `cargo test --workspace`",
         path.display()
     );
     let mut command = Command::new(path);

@@ -19,6 +19,7 @@ mod run;
 mod sample;
 mod sql;
 mod trend;
+mod worked_on;
 
 use std::process::ExitCode;
 

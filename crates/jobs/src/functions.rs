@@ -6,6 +6,7 @@ mod distinct;
 mod ip;
 mod ou;
 mod severity;
+mod shipped;
 #[cfg(test)]
 mod tests;
 mod zone;
@@ -21,6 +22,7 @@ use datafusion::prelude::SessionContext;
 
 pub(crate) use accounts::{AccountNames, COLUMNS as ACCOUNT_COLUMNS};
 pub(crate) use choose::lowest_severity;
+pub use shipped::{register_for_plans, state_of, with_state};
 pub(crate) use zone::zone;
 
 /// All functions of ours, and those of `datafusion-functions-json`, become known to the session.

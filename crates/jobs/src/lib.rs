@@ -41,13 +41,14 @@ pub use answer::Answer;
 pub use complete::{Candidate, Names, What, complete};
 pub use evaluate::{Fired, evaluate};
 pub use evidence::Top;
+pub use functions::{register_for_plans, state_of, with_state};
 pub use gaps::STREAM_GAP;
 pub use limits::Limits;
 pub use mistake::{Place, QueryError, Remedy, closest, render_mistake};
 pub use operate::{OperateError, Operated, operate};
 pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
-pub use session::{Opened, Session, sql_name};
+pub use session::{Elsewhere, Opened, Session, sql_name};
 pub use statements::{is_complete, statements};
 pub use watch::{Evaluator, Report, plan_rule, run_alerts};
 

@@ -20,8 +20,8 @@ use datafusion::catalog::{
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{MemTable, ViewTable};
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::{SessionContext, col, lit};
@@ -51,6 +51,12 @@ pub struct Opened {
     pub provider: Arc<dyn TableProvider>,
     /// The Delta version they are of; `None` for rows in memory.
     pub version: Option<i64>,
+}
+
+/// An engine that works on plans elsewhere.
+pub trait Elsewhere: Send + Sync {
+    /// The state of a session with a planner whose plans are worked on there.
+    fn engage(&self, state: SessionState) -> SessionState;
 }
 
 /// One look at the lake. What is written to the lake later is not seen: open another.
@@ -109,22 +115,63 @@ impl Session {
         library: &Library,
         limits: &Limits,
     ) -> Result<Session, JobsError> {
-        let state = SessionStateBuilder::new()
+        let mut accounts = tables
+            .iter()
+            .filter(|opened| opened.table == Table::Accounts);
+        let accounts = accounts.next().map(|opened| Arc::clone(&opened.provider));
+        Session::set_up(tables, accounts, library, limits, None).await
+    }
+
+    /// Opens all tables of a lake at their present versions, to ask an engine that works elsewhere.
+    pub async fn open_elsewhere(
+        lake: &Lake,
+        library: &Library,
+        limits: &Limits,
+        elsewhere: &dyn Elsewhere,
+    ) -> Result<Session, JobsError> {
+        let mut tables = Vec::new();
+        for table in Table::ALL {
+            let Provided { provider, version } = lake.files(table).await?;
+            tables.push(Opened {
+                table,
+                provider,
+                version: Some(version),
+            });
+        }
+        let accounts = lake.provider(Table::Accounts).await?.provider;
+        Session::set_up(tables, Some(accounts), library, limits, Some(elsewhere)).await
+    }
+
+    /// `accounts` is the table that names of accounts are read from, here.
+    async fn set_up(
+        tables: Vec<Opened>,
+        accounts: Option<Arc<dyn TableProvider>>,
+        library: &Library,
+        limits: &Limits,
+        elsewhere: Option<&dyn Elsewhere>,
+    ) -> Result<Session, JobsError> {
+        let builder = SessionStateBuilder::new()
             .with_config(config(limits))
             .with_runtime_env(runtime(limits)?)
-            .with_default_features()
-            .build();
-        let mut context = SessionContext::new_with_state(state);
+            .with_default_features();
+        let mut context = SessionContext::new_with_state(builder.build());
+        let names = match accounts {
+            Some(accounts) => {
+                let rows = context
+                    .read_table(accounts)?
+                    .select_columns(&ACCOUNT_COLUMNS)?;
+                AccountNames::read(&rows.collect().await?)?
+            }
+            None => AccountNames::default(),
+        };
+        if let Some(elsewhere) = elsewhere {
+            context = SessionContext::new_with_state(elsewhere.engage(context.state()));
+        }
         let mut versions = HashMap::new();
         for opened in tables {
             context.register_table(sql_name(opened.table), opened.provider)?;
             versions.extend(opened.version.map(|version| (opened.table, version)));
         }
-        let accounts = context
-            .table(sql_name(Table::Accounts))
-            .await?
-            .select_columns(&ACCOUNT_COLUMNS)?;
-        let names = AccountNames::read(&accounts.collect().await?)?;
         functions::register(&mut context, &Arc::new(names))?;
         let mut session = Session {
             context,

@@ -143,6 +143,11 @@ impl Lake {
         &self.inner.surroundings
     }
 
+    /// Where it is.
+    pub(crate) fn location(&self) -> &Location {
+        &self.inner.location
+    }
+
     /// The address as it was given.
     pub fn uri(&self) -> &str {
         self.inner.location.shown()

@@ -26,14 +26,14 @@ const MAY_USE: [(&str, &[&str]); 13] = [
         "guardlake",
         &[
             "finding", "sample", "alerts", "lake", "ingest", "jobs", "notifier", "reports",
-            "console", "response",
+            "cluster", "console", "response",
         ],
     ),
     ("guardlake-tests", &[]),
+    ("cluster", &["jobs", "lake"]),
     // Not built yet.
     ("console", &["jobs", "lake", "alerts"]),
     ("response", &[]),
-    ("cluster", &[]),
 ];
 
 /// Names under which everything can be put, and nothing found again.

@@ -66,7 +66,7 @@ pub(crate) struct Investigate {
     pub(crate) bounds: Bounds,
 }
 
-/// Where an answer goes, and how much one question may use.
+/// Where an answer goes, how much one question may use, and who works on it.
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct Bounds {
     /// Write the answer to a new file: .parquet, .csv, .json or .ndjson
@@ -84,4 +84,7 @@ pub(crate) struct Bounds {
     /// Stop after so many rows of an answer [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) max_rows: Option<usize>,
+    /// Let a cluster work on it: df://HOST:PORT of its scheduler; --memory is then each executor's own
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) cluster: Option<String>,
 }

@@ -3,7 +3,8 @@
 use jobs::{Given, Kind, Library, QueryError, Script, closest};
 use serde_json::{Value, json};
 
-use super::{answer, library, session, with_source};
+use super::worked_on::WorkedOn;
+use super::{answer, library, with_source};
 use crate::args::{Bounds, Format};
 use crate::failure::Failure;
 use crate::output;
@@ -43,10 +44,15 @@ pub(crate) async fn run(
     answer::check(bounds)?;
     let script = find(&library, kind, name)?;
     positional(&script, kind, value, &mut given)?;
-    let session = session(settings, &library, &answer::limits(bounds)?).await?;
+    let limits = answer::limits(bounds)?;
+    let worked_on = WorkedOn::of(bounds).await?;
     let wrong = |error: QueryError| wrong(&script, error);
-    let asked = session.run(&script, &given).await.map_err(wrong)?;
-    answer::tell(asked, bounds, format, wrong).await
+    let told = async {
+        let session = worked_on.session(settings, &library, &limits).await?;
+        let asked = session.run(&script, &given).await.map_err(wrong)?;
+        answer::tell(asked, bounds, format, wrong).await
+    };
+    worked_on.during(told).await
 }
 
 /// A mistake, with the place in the question's file.

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use jobs::{Answer, Given, QueryError, Session, closest, statements};
 
-use super::{answer, given, library, repl, session};
+use super::worked_on::WorkedOn;
+use super::{answer, given, library, repl};
 use crate::args::{Format, Sql};
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -32,8 +33,12 @@ pub(crate) async fn run(
                     "--output needs a query or -f FILE; at the prompt, \\o FILE",
                 ));
             }
-            let session = session(settings, &library(settings, None)?, &limits).await?;
-            return repl::run(&session, &given, &args.bounds, format).await;
+            let worked_on = WorkedOn::of(&args.bounds).await?;
+            let library = library(settings, None)?;
+            let session = worked_on.session(settings, &library, &limits).await?;
+            let ended = repl::run(&session, &given, &args.bounds, format).await;
+            worked_on.settled().await;
+            return ended;
         }
         (None, None) => {
             let mut text = String::new();
@@ -48,17 +53,22 @@ pub(crate) async fn run(
             statements.len()
         )));
     }
-    let session = session(settings, &library(settings, None)?, &limits).await?;
+    let worked_on = WorkedOn::of(&args.bounds).await?;
     let wrong = |error: QueryError| Failure::asked(&error, &name, &text);
-    if statements.is_empty() {
-        session.sql(&text, &given).await.map_err(wrong)?;
-    }
-    known(&session, &statements, &given).map_err(wrong)?;
-    for statement in &statements {
-        let asked = ask(&session, statement, &given).await.map_err(wrong)?;
-        answer::tell(asked, &args.bounds, format, wrong).await?;
-    }
-    Ok(ExitCode::SUCCESS)
+    let told = async {
+        let library = library(settings, None)?;
+        let session = worked_on.session(settings, &library, &limits).await?;
+        if statements.is_empty() {
+            session.sql(&text, &given).await.map_err(wrong)?;
+        }
+        known(&session, &statements, &given).map_err(wrong)?;
+        for statement in &statements {
+            let asked = ask(&session, statement, &given).await.map_err(wrong)?;
+            answer::tell(asked, &args.bounds, format, wrong).await?;
+        }
+        Ok(ExitCode::SUCCESS)
+    };
+    worked_on.during(told).await
 }
 
 /// Asks one statement with those of the values that it names.

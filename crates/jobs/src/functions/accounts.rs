@@ -15,18 +15,19 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use lake::schema::timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Texts, over_arrays, text_type};
 
 /// Names and OUs of accounts over time.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct AccountNames {
     /// By account, oldest first.
     accounts: HashMap<Box<str>, Vec<Term>>,
 }
 
 /// What held from a time on, until the next.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Term {
     from: i64,
     name: Option<Box<str>>,
@@ -114,10 +115,17 @@ enum What {
 }
 
 #[derive(Debug)]
-struct AccountFunction {
+pub(super) struct AccountFunction {
     what: What,
     names: Arc<AccountNames>,
     signature: Signature,
+}
+
+impl AccountFunction {
+    /// What it looks up in.
+    pub(super) fn names(&self) -> &Arc<AccountNames> {
+        &self.names
+    }
 }
 
 impl PartialEq for AccountFunction {

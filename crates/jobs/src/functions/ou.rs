@@ -30,6 +30,11 @@ impl InOu {
             signature: Signature::user_defined(Volatility::Stable),
         }
     }
+
+    /// What it looks up in.
+    pub(super) fn names(&self) -> &Arc<AccountNames> {
+        &self.names
+    }
 }
 
 impl PartialEq for InOu {
