@@ -364,13 +364,13 @@ impl Evaluator {
     }
 }
 
-/// What can be judged where rows before `retained` may have been taken out: matches that nothing of which was taken. Older alerts stay as
+/// What can be judged where rows before `retained` may have been taken out: matches whose windows are whole. Older alerts stay as
 /// they are.
 fn kept(rule: &Rule, retained: i64, look: Look) -> Look {
     match retained {
         i64::MIN => look,
         retained => Look {
-            from: retained.saturating_add(rule.terms().back()),
+            from: retained.saturating_add(rule.window.micros()),
             ..look
         },
     }

@@ -111,22 +111,6 @@ proptest! {
     }
 }
 
-/// As an analyst types it. What it saves shows only with millions of addresses: `bench/queries.py`.
-#[tokio::test]
-async fn many_addresses_fit_in_little_memory() {
-    let limits = Limits {
-        memory: 200 << 20,
-        ..Limits::default()
-    };
-    let session = Session::in_memory(Vec::new(), &Library::built_in(), &limits)
-        .await
-        .unwrap();
-    let sql = "SELECT remote_ip, count(*) AS n, count(DISTINCT account_id) AS accounts FROM \
-        (SELECT concat('10.', x % 300000) AS remote_ip, concat('1111', x % 7) AS account_id FROM range(0, 400000) AS t(x)) \
-        GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 2";
-    assert_eq!(ask(&session, sql).await, "10.0|2|2\n10.1|2|2");
-}
-
 /// What does not fit is put on disk and merged from there.
 #[tokio::test]
 async fn what_does_not_fit_is_counted_all_the_same() {
