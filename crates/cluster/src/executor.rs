@@ -127,11 +127,11 @@ pub enum ExecutorError {
 /// Works until SIGTERM or Ctrl-C, then finishes the tasks it has and hands out no more rows.
 pub async fn run(options: Options) -> Result<(), ExecutorError> {
     let (host, port) = scheduler(&options.scheduler)?;
-    reached(&options).await?;
     for port in [options.port, options.task_port] {
         let at = SocketAddr::new(options.bind, port);
         TcpListener::bind(at).map_err(|source| ExecutorError::Listen { at, source })?;
     }
+    reached(&options).await?;
     let given = options.work_dir.clone();
     let folder = given.unwrap_or_else(|| {
         std::env::temp_dir().join(format!("guardlake-executor-{}", std::process::id()))
