@@ -10,7 +10,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, LogicalType, ZstdLevel};
-use parquet::file::metadata::{ParquetMetaData, SortingColumn};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
@@ -21,6 +21,8 @@ use crate::{LakeError, Surroundings, Table};
 
 /// Rows of one row group: two cores can share a day's file, and pages still prune.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// zstd level of what is rewritten once and read for years: a fifth smaller than at level 1, at twice the time of writing.
+const PACKED: i32 = 9;
 
 /// A finished data file that is not yet stored.
 #[derive(Debug, Clone)]
@@ -66,34 +68,21 @@ impl FileWriter {
         FileWriter::with(table, schema, partition, properties(table).build())
     }
 
-    /// The same for rows that come sorted by the columns `sorted_by` (ascending, nulls first), with bloom filters on those
-    /// of `blooms`.
-    pub(crate) fn sorted(
+    /// The same for what is read often and written seldom: as small as may be, with bloom filters on the columns `blooms`.
+    pub(crate) fn packed(
         table: Table,
         schema: SchemaRef,
         partition: Vec<(String, String)>,
-        sorted_by: &[&str],
         blooms: &[&str],
     ) -> Result<FileWriter, LakeError> {
-        let mut builder = properties(table);
+        let mut builder = properties(table).set_compression(zstd(PACKED));
         for column in blooms {
             let path = ColumnPath::from(*column);
             builder = builder
                 .set_column_bloom_filter_enabled(path.clone(), true)
                 .set_column_bloom_filter_max_ndv(path, ROW_GROUP_ROWS as u64);
         }
-        // A list has one leaf too, so leaves and columns count alike.
-        let place = |column: &&str| schema.index_of(column).map(|index| index as i32);
-        let mut order = Vec::new();
-        for column_idx in sorted_by.iter().map(place) {
-            order.push(SortingColumn {
-                column_idx: column_idx?,
-                descending: false,
-                nulls_first: true,
-            });
-        }
-        let properties = builder.set_sorting_columns(Some(order)).build();
-        FileWriter::with(table, schema, partition, properties)
+        FileWriter::with(table, schema, partition, builder.build())
     }
 
     fn with(
@@ -156,11 +145,15 @@ pub(crate) fn single(
     writer.finish(surroundings)
 }
 
+fn zstd(level: i32) -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default())
+}
+
 /// zstd level 1: on findings it is faster than 3 and no larger (`facts/performance.md` section 0). Columns whose values
 /// hardly repeat skip the dictionary; only columns that prune get page statistics.
 fn properties(table: Table) -> WriterPropertiesBuilder {
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_compression(zstd(1))
         .set_created_by(concat!("guardlake ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_statistics_enabled(EnabledStatistics::None)

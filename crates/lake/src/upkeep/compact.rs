@@ -217,7 +217,7 @@ enum Ended {
 }
 
 impl Lake {
-    /// Rewrites the small files of each day of `findings` into one, sorted by event time, with bloom filters on finding ids
+    /// Rewrites the small files of each day of `findings` into one, in slices of event time, with bloom filters on finding ids
     /// and remote addresses; and small files of the other tables, eight or more, in the order of their rows. No row changes, none is
     /// added or lost: their number is compared before the commit.
     ///
