@@ -15,16 +15,25 @@ use crate::{Lake, LakeError, Table, read};
 /// Small tables that somebody reads every few seconds.
 const ASKED_OFTEN: [Table; 3] = [Table::Gaps, Table::ReportLog, Table::Accounts];
 
+/// For so long (microseconds) it is believed that a log is where it was.
+const BELIEVED: i64 = 30_000_000;
+
 /// By table. All of it can be read again.
 pub(crate) struct Kept {
     /// Logs as they were looked at last: what came since is read, and no more.
-    logs: HashMap<Table, Mutex<Option<TableLog>>>,
+    logs: HashMap<Table, Mutex<Option<Followed>>>,
     /// For reading: one handle a table, moved forward and never back.
     readers: Mutex<HashMap<Table, DeltaTable>>,
     /// All rows, and the version that they are of.
     rows: Mutex<HashMap<Table, (i64, Vec<RecordBatch>)>>,
     /// What this process committed last.
     commits: HashMap<Table, watch::Sender<i64>>,
+}
+
+struct Followed {
+    log: TableLog,
+    /// When its newest entry was last seen to be there: UTC microseconds.
+    seen: i64,
 }
 
 impl Default for Kept {
@@ -59,22 +68,31 @@ impl Lake {
     }
 
     pub(crate) async fn table_id(&self, table: Table) -> Result<String, LakeError> {
-        if let Some(log) = self.kept().logs[&table].lock().await.as_ref() {
-            return Ok(log.state().table_id.clone());
+        if let Some(kept) = self.kept().logs[&table].lock().await.as_ref() {
+            return Ok(kept.log.state().table_id.clone());
         }
         Ok(self.log(table).await?.state().table_id.clone())
     }
 
     /// A table's log at its newest version. One request where nothing came since it was last looked at, and one for each commit that did.
     pub(crate) async fn log(&self, table: Table) -> Result<TableLog, LakeError> {
-        let mut kept = self.kept().logs[&table].lock().await;
-        if let Some(log) = kept.as_mut() {
-            match log.follow().await {
-                Ok(_) => return Ok(log.clone()),
-                // Who slept until the log was cleaned reads it whole.
-                Err(LakeError::LeftBehind { .. }) => *kept = None,
-                Err(error) => return Err(error),
+        let now = (self.surroundings().now)();
+        let mut slot = self.kept().logs[&table].lock().await;
+        if let Some(kept) = slot.as_mut() {
+            let believed = now - kept.seen < BELIEVED;
+            // Where nothing comes next, nothing came, or nothing is there any more.
+            if believed || kept.log.is_there().await? {
+                if !believed {
+                    kept.seen = now;
+                }
+                match kept.log.follow().await {
+                    Ok(_) => return Ok(kept.log.clone()),
+                    // Who slept until the log was cleaned reads it whole.
+                    Err(LakeError::LeftBehind { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
+            *slot = None;
         }
         let uri = self.table_url(table);
         let store = self.log_store(table);
@@ -82,7 +100,8 @@ impl Lake {
         let log = log.ok_or_else(|| LakeError::Missing {
             uri: self.uri().to_owned(),
         })?;
-        Ok(kept.insert(log).clone())
+        let kept = Followed { log, seen: now };
+        Ok(slot.insert(kept).log.clone())
     }
 
     /// All rows of a small table, file by file.

@@ -180,6 +180,16 @@ impl TableLog {
         &self.uri
     }
 
+    /// Whether the newest entry that is known is in the store: clean-up never takes it.
+    pub(crate) async fn is_there(&self) -> Result<bool, LakeError> {
+        let path = commit_path(self.state.version);
+        match self.store.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(self.store_error(format!("look for {path}"), source)),
+        }
+    }
+
     /// Follows other writers' commits up to the newest; returns them in order.
     pub(crate) async fn follow(&mut self) -> Result<Vec<Followed>, LakeError> {
         let mut followed = Vec::new();

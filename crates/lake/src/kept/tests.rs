@@ -1,6 +1,9 @@
 //! Looks see every commit at once, ask for little, and wake who waits.
 
-use crate::{AccountRow, Lake, Table};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::{AccountRow, Lake, LakeError, Surroundings, Table};
 
 async fn commit(lake: &Lake, account: &str) {
     let row = AccountRow {
@@ -37,4 +40,32 @@ async fn commits_of_others_are_seen_and_ones_own_wake() {
     let version = *commits.borrow_and_update();
     assert_eq!(version, mine.version(Table::Accounts).await.unwrap());
     assert!(!mine.commits(Table::Findings).has_changed().unwrap());
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_is_missed_before_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(AtomicI64::new(1_000_000_000));
+    let now = Arc::clone(&clock);
+    let surroundings = Surroundings {
+        now: Arc::new(move || now.load(Ordering::Acquire)),
+        ..Surroundings::default()
+    };
+    let uri = folder.path().display().to_string();
+    let lake = Lake::open_or_create_in(&uri, surroundings).await.unwrap();
+    commit(&lake, "000000000001").await;
+    let version = lake.version(Table::Accounts).await.unwrap();
+    clock.fetch_add(31_000_000, Ordering::AcqRel);
+    assert_eq!(lake.version(Table::Accounts).await.unwrap(), version);
+    let log = folder.path().join("accounts/_delta_log");
+    let hidden = folder.path().join("accounts/hidden");
+    std::fs::rename(&log, &hidden).unwrap();
+    clock.fetch_add(31_000_000, Ordering::AcqRel);
+    let missed = lake.version(Table::Accounts).await;
+    assert!(
+        matches!(missed, Err(LakeError::Missing { .. })),
+        "{missed:?}"
+    );
+    std::fs::rename(&hidden, &log).unwrap();
+    assert_eq!(lake.version(Table::Accounts).await.unwrap(), version);
 }
