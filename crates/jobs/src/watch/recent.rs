@@ -129,6 +129,16 @@ impl Recent {
         Ok(())
     }
 
+    /// How many rows are held, in how many batches.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize) {
+        let batches = || self.rows.values().flatten();
+        (
+            batches().map(RecordBatch::num_rows).sum(),
+            batches().count(),
+        )
+    }
+
     fn bytes(&self) -> usize {
         let batches = self.rows.values().flatten();
         batches.map(RecordBatch::get_array_memory_size).sum()

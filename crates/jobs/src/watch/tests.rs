@@ -264,6 +264,42 @@ async fn a_rule_that_took_long_rests_and_misses_nothing() {
     assert_eq!(report.events.len(), 1);
 }
 
+/// Every commit brings a batch, and every rule walks through all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_many_small_commits_are_held_as_few_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = small_lake(folder.path()).await;
+    let library = Library::built_in();
+    let rules: Vec<Rule> = rules::load(&library)
+        .into_iter()
+        .filter_map(|file| file.rule.ok())
+        .filter(|rule| rule.id.starts_with("burst"))
+        .collect();
+    let mut evaluator = Evaluator::new(lake.clone(), i64::MAX);
+    for round in 0..3 {
+        let session = Session::open(&lake, &library, &Limits::default())
+            .await
+            .unwrap();
+        let report = evaluator
+            .look(&session, &rules, &[], DAY * 100 + DAY / 2)
+            .await
+            .unwrap();
+        assert!(report.failed.is_empty(), "{:?}", report.failed);
+        for id in (0..70).filter(|_| round == 1) {
+            add(&lake, [(1_000 + id, DAY * 100 + DAY / 2)].into_iter()).await;
+        }
+    }
+    assert_eq!(
+        evaluator.recent.version(),
+        Some(lake.version(lake::Table::Findings).await.unwrap())
+    );
+    let (rows, batches) = evaluator.recent.held();
+    assert!(
+        rows >= 70 && batches < 10,
+        "{rows} rows in {batches} batches"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn predicates_reach_the_files() {
     let folder = tempfile::tempdir().unwrap();
