@@ -167,7 +167,7 @@ async fn days(days: u64, a_day: u64, commits: u64, rules: u64) -> Result<(), Fai
     let folder = tempfile::tempdir()?;
     let lake = Lake::open_or_create(&folder.path().display().to_string()).await?;
     let mut writer = lake.writer(WriterOptions::default()).await?;
-    let rules = rule_set(rules)?;
+    let rules = rule_set(rules, "")?;
     let (library, limits) = (Library::built_in(), Limits::default());
     let mut evaluator = Evaluator::new(lake.clone(), DAY);
     println!(
@@ -259,14 +259,18 @@ async fn years(days: u64, commits: u64, each: u64, rules: u64) -> Result<(), Fai
     let lake = open().await?;
     let retention = Retention::parse("400d")?;
     let mut writer = lake.writer(WriterOptions::default()).await?;
-    let (rules, library, limits) = (rule_set(rules)?, Library::built_in(), Limits::default());
+    let (rules, library, limits) = (
+        rule_set(rules, "resolve_after: 30d\n")?,
+        Library::built_in(),
+        Limits::default(),
+    );
     let mut evaluator = Evaluator::new(lake.clone(), DAY);
     println!(
         "{commits} commits of {each} findings over {days} days, {} rules",
         rules.len()
     );
     println!(
-        "{:>5} {:>9} {:>7} {:>7} {:>8} {:>10} {:>10} {:>10} {:>9} {:>7}",
+        "{:>5} {:>9} {:>7} {:>7} {:>8} {:>10} {:>10} {:>10} {:>9} {:>7} {:>7}",
         "day",
         "rows",
         "files",
@@ -276,7 +280,8 @@ async fn years(days: u64, commits: u64, each: u64, rules: u64) -> Result<(), Fai
         "look ms",
         "upkeep ms",
         "open ms",
-        "RSS MB"
+        "RSS MB",
+        "alerts"
     );
     let (mut stored, mut looked, mut kept_up) = (Vec::new(), Vec::new(), Vec::new());
     let mut chance = Chance(23);
@@ -338,7 +343,7 @@ async fn years(days: u64, commits: u64, each: u64, rules: u64) -> Result<(), Fai
             opened,
         );
         println!(
-            "{:>5} {:>9} {:>7} {logs:>7} {entries:>8} {:>10.1} {:>10.1} {:>10.1} {:>9.1} {:>7}",
+            "{:>5} {:>9} {:>7} {logs:>7} {entries:>8} {:>10.1} {:>10.1} {:>10.1} {:>9.1} {:>7} {:>7}",
             day + 1,
             of.iter().map(|info| info.rows).sum::<u64>(),
             of.iter().map(|info| info.files).sum::<u64>(),
@@ -346,7 +351,8 @@ async fn years(days: u64, commits: u64, each: u64, rules: u64) -> Result<(), Fai
             row.1,
             row.2,
             row.3,
-            resident()
+            resident(),
+            evaluator.alerts_held()
         );
         all.push(row);
     }
@@ -377,8 +383,8 @@ fn median(figures: &mut Vec<f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
-/// Rules of a SOC, in variations: windows from minutes to a day.
-fn rule_set(rules: u64) -> Result<Vec<Rule>, Failure> {
+/// Rules of a SOC, in variations: windows from minutes to a day. `life` is a line of their headers more.
+fn rule_set(rules: u64, life: &str) -> Result<Vec<Rule>, Failure> {
     let windows = ["10m", "30m", "1h", "6h", "1d"];
     let kinds = [
         (
@@ -427,7 +433,7 @@ fn rule_set(rules: u64) -> Result<Vec<Rule>, Failure> {
         let window = windows[nth as usize / kinds.len() % windows.len()];
         let step = "CASE WHEN type LIKE 'Recon:%' THEN 'a' WHEN type LIKE 'Unauthorized%' THEN 'b' WHEN type LIKE 'Exfil%' THEN 'c' END AS step";
         let header = format!(
-            "title: rule {nth}\nseverity: high\ngroup_by: [{group_by}]\nwindow: {window}\nsuppress_for: 1h\n{judged}"
+            "title: rule {nth}\nseverity: high\ngroup_by: [{group_by}]\nwindow: {window}\nsuppress_for: 1h\n{life}{judged}"
         );
         let select = format!("SELECT *, {step} FROM observations WHERE {filter} AND {nth} >= 0");
         Ok(Rule::parse(

@@ -1,5 +1,6 @@
 //! Brings the alert log in line with what the rules see.
 
+mod book;
 mod incremental;
 mod reads;
 mod recent;
@@ -9,9 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use alerts::{
-    Alert, AlertEvent, Bell, Event, Group, Look, Rule, Suppression, fold, fold_onto, plan, ring,
-};
+use alerts::{Alert, AlertEvent, Bell, Event, Group, Look, Rule, Suppression, plan, ring};
 use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
 use metrics::{counter, histogram};
 use tokio::time::Instant;
@@ -19,6 +18,7 @@ use tokio::time::Instant;
 use crate::evaluate::{FEW, Fired};
 use crate::session::Session;
 use crate::{gaps, rules};
+use book::Book;
 use incremental::{Looked, News};
 use reads::Reads;
 use recent::Recent;
@@ -96,32 +96,6 @@ pub struct Evaluator {
     rested: Option<Instant>,
 }
 
-/// The alerts that the log adds up to at a version.
-#[derive(Default)]
-struct Book {
-    version: Option<i64>,
-    alerts: Vec<Alert>,
-}
-
-impl Book {
-    /// Follows the log; returns the version that the alerts are of.
-    async fn follow(&mut self, lake: &Lake) -> Result<i64, LakeError> {
-        let version = lake.alert_log_version().await?;
-        let new = match self.version {
-            Some(before) => lake.alert_events_between(before, version).await?,
-            None => None,
-        };
-        match new {
-            Some(events) => {
-                self.alerts = fold_onto(std::mem::take(&mut self.alerts), events);
-            }
-            None => self.alerts = fold(lake.alert_events().await?),
-        }
-        self.version = Some(version);
-        Ok(version)
-    }
-}
-
 impl Evaluator {
     /// `max_age` in microseconds: an alert whose last match is older than `now - max_age` is logged as historic.
     pub fn new(lake: Lake, max_age: i64) -> Evaluator {
@@ -149,6 +123,11 @@ impl Evaluator {
         }
     }
 
+    /// How many alerts are held in memory: those that are over go when the findings of their time do.
+    pub fn alerts_held(&self) -> usize {
+        self.book.alerts().len()
+    }
+
     /// When the first of the rules has rested that the last look left out; `None` where it was at all of them.
     pub fn rested(&self) -> Option<Instant> {
         self.rested
@@ -174,13 +153,20 @@ impl Evaluator {
         let began = Instant::now();
         for _ in 0..ATTEMPTS {
             let planned_on = self.book.follow(&self.lake).await?;
-            let (mut report, planned, evaluated) = self.plan(session, rules, now).await?;
+            self.book.forget(self.lake.retained_from().await?);
+            let mut looked = self.plan(session, rules, now).await?;
+            if self.book.may_repeat(&looked.1) {
+                self.book.recall(&self.lake).await?;
+                self.resting.clear();
+                looked = self.plan(session, rules, now).await?;
+            }
+            let (mut report, planned, evaluated) = looked;
             let bell = Bell {
                 rules,
                 suppressions,
                 now,
             };
-            report.events = ring(planned, &self.book.alerts, &bell);
+            report.events = ring(planned, self.book.alerts(), &bell);
             match self
                 .lake
                 .append_alert_events(planned_on, &report.events, &evaluated)
@@ -264,11 +250,11 @@ impl Evaluator {
                         as_of: now,
                         few: self.few,
                     };
-                    incremental::look(&mut news, &self.recent, &rule, &at, &self.book.alerts)
+                    incremental::look(&mut news, &self.recent, &rule, &at, self.book.alerts())
                         .await
                         .map(|looked| {
                             let look = kept(&rule, retained, look);
-                            plan_looked(&rule, &looked, &self.book.alerts, &look)
+                            plan_looked(&rule, &looked, self.book.alerts(), &look)
                         })
                         .map_err(|error| error.to_string())
                 }
@@ -286,7 +272,7 @@ impl Evaluator {
                     planned.extend(events);
                     let before =
                         |alert: &Alert| alert.rule == rule.id && alert.revision != named[nth].1;
-                    if seen[nth].is_none() && self.book.alerts.iter().any(before) {
+                    if seen[nth].is_none() && self.book.alerts().iter().any(before) {
                         report.revised.push(named[nth].clone());
                     }
                     report.evaluated.push(rule.id.clone());
@@ -304,7 +290,7 @@ impl Evaluator {
         let gaps = self.lake.gaps().await?;
         planned.extend(gaps::open(
             &gaps,
-            &self.book.alerts,
+            self.book.alerts(),
             now,
             findings_version,
             self.max_age,
