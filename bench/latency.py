@@ -5,8 +5,8 @@
     python3 bench/latency.py [--binary target/release/guardlake] [--bursts 100] [--lake s3] [--rate 10]
 
 `guardlake run` with all built-in rules and its roles in one process, over a Kinesis (and with `--lake s3` an S3) stand-in on loopback: ministack.
-The lake holds a history first (--history findings over 90 days). Then --rate made findings a second flow, and in every
---every seconds ten of one new address: a burst that the rule `burst_from_one_remote_ip` is about. The channel is a file; the time is when
+The lake holds a history first (--history findings over 90 days), and the service has looked at all of it. Then --rate made findings a second flow,
+and in every --every seconds ten of one new address: a burst that the rule `burst_from_one_remote_ip` is about. The channel is a file; the time is when
 the line with that address is in it. `ingest.max_age` is one second. Every burst must be told, once. Needs ministack and boto3 from
 PyPI (installed by itself, in a folder under ~/.cache).
 """
@@ -48,6 +48,11 @@ def stand_in(port):
     sys.exit("ministack did not start")
 
 
+def cpu_seconds(pid):
+    ticks = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def utc(seconds):
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -77,6 +82,15 @@ def put(kinesis, lines):
     for at in range(0, len(lines), 100):
         records = [{"Data": line.encode(), "PartitionKey": f"{random.random()}"} for line in lines[at:at + 100]]
         assert kinesis.put_records(StreamName=STREAM, Records=records)["FailedRecordCount"] == 0
+
+
+def figures(metrics):
+    """What the service says of itself: by name with labels, the value."""
+    try:
+        lines = urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10).read().decode().splitlines()
+    except OSError:
+        return {}
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and not line.startswith("#")}
 
 
 class Told(threading.Thread):
@@ -139,13 +153,28 @@ def main():
         (folder / "notify.yaml").write_text(f"channels:\n  desk: {{kind: file, path: {told.path}}}\nroute: {{channels: [desk]}}\n")
         env.update(GUARDLAKE__NOTIFY__FILE=str(folder / "notify.yaml"), GUARDLAKE__INGEST__MAX_AGE=chosen.max_age, GUARDLAKE__STREAM__START="oldest", GUARDLAKE__METRICS__LISTEN=metrics)
         log = open(folder / "run.err", "w")
-        service = subprocess.Popen([binary, "--lake", lake, "-v", "run", "--stream", STREAM], env=env, cwd=folder,
+        service = subprocess.Popen([binary, "--lake", lake, "run", "--stream", STREAM], env=env, cwd=folder,
                                    stdout=subprocess.DEVNULL, stderr=log)
         told.start()
         background = made(binary, chosen.rate * int(chosen.bursts * chosen.every + 40), 2, 1, time.time())
         template = next(line for line in background if '"portProbeAction"' in line)
+        # Until every rule has looked at all there was, and the one that is timed has looked again.
+        listed = subprocess.run([binary, "rule", "list", "--format", "json"], capture_output=True, text=True, check=True).stdout
+        rules = sum(rule["enabled"] for rule in json.loads(listed))
+        began = time.time()
+        seen = {}
+        while len(seen) < rules or seen.get(RULE, 0) < 2:
+            seen = {name.split('"')[1]: value for name, value in figures(metrics).items() if name.startswith("guardlake_rule_seconds_count")}
+            if service.poll() is not None or time.time() - began > 600:
+                sys.exit(f"guardlake has not looked at its rules: {(folder / 'run.err').read_text()[-500:]}")
+            if len(seen) == rules:
+                put(kinesis, background[:1])
+                background = background[1:]
+            time.sleep(0.5)
+        print(f"  the first look at everything took {time.time() - began:.1f} s")
+        before = figures(metrics)
         addresses, began, sent = {}, time.time(), 0
-        next_burst = 20.0  # by then every rule has seen all there was
+        cpu_before, next_burst = cpu_seconds(service.pid), 5.0
         while len(addresses) < chosen.bursts:
             passed = time.time() - began
             if service.poll() is not None:
@@ -168,12 +197,11 @@ def main():
         waits = sorted(told.at[a] - addresses[a] for a in addresses if a in told.at)
         status = pathlib.Path(f"/proc/{service.pid}/status").read_text()
         rss = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) // 1024
-        ticks = pathlib.Path(f"/proc/{service.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        cpu = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
-        figures = urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10).read().decode().splitlines()
+        cpu = cpu_seconds(service.pid) - cpu_before
+        after = figures(metrics)
         service.send_signal(signal.SIGTERM)
         code = service.wait(timeout=60)
-        figure = lambda name: {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in figures if line.startswith(name)}
+        figure = lambda name: {key: value - before.get(key, 0) for key, value in after.items() if key.startswith(name)}
         looks, seconds = figure("guardlake_evaluation_seconds_count"), figure("guardlake_evaluation_seconds_sum")
         slowest = sorted(figure("guardlake_rule_seconds_sum").items(), key=lambda rule: -rule[1])[:6]
         print(f"  {sum(looks.values()):.0f} looks took {sum(seconds.values()):.1f} s, most of it in: "

@@ -24,6 +24,10 @@ use lake::{
     WriterOptions,
 };
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const SECOND: i64 = 1_000_000;

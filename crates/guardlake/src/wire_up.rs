@@ -33,6 +33,9 @@ pub(crate) fn system_time() -> std::time::SystemTime {
     std::time::SystemTime::now()
 }
 
+/// The reader of Delta tables.
+const CHATTY: &str = "buoyant_kernel";
+
 /// Logs go to standard error: text on a terminal, with control characters escaped by the formatter, else JSON. `more` is how often `-v`
 /// was given, which counts where the settings name no level.
 pub(crate) fn log(
@@ -47,6 +50,14 @@ pub(crate) fn log(
     };
     let level = settings.log.level.as_deref().unwrap_or(by_flag);
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("warn"));
+    // It tells of every file of every log that it reads.
+    let filter = match level.contains(CHATTY) {
+        true => filter,
+        false => match format!("{CHATTY}=warn").parse() {
+            Ok(quiet) => filter.add_directive(quiet),
+            Err(_) => filter,
+        },
+    };
     let is_json = match settings.log.format.unwrap_or_default() {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Text => false,

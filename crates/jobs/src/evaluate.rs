@@ -2,6 +2,7 @@
 
 mod by_hash;
 mod measured;
+mod prepared;
 mod prune;
 mod scope;
 #[cfg(test)]
@@ -13,7 +14,8 @@ use alerts::{Episode, Extent, Group, Kind, Observation, Observations, Rule, swee
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use datafusion::common::DataFusionError;
-use datafusion::logical_expr::{LogicalPlan, ident};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{LogicalPlan, SortExpr, ident};
 use datafusion::prelude::DataFrame;
 use finding::{FindingKey, Label, VersionHash};
 use futures::StreamExt;
@@ -23,6 +25,7 @@ use crate::params::Value;
 use crate::session::Session;
 
 pub(crate) use measured::lists;
+pub(crate) use prepared::Prepared;
 pub(crate) use scope::{Known, Values, touched};
 
 /// A group that fires and its episodes, in order of time.
@@ -108,10 +111,25 @@ async fn sorted_and_swept(
     as_of: i64,
     extents: Option<&BTreeMap<Values, Extent>>,
 ) -> Result<Vec<Fired>, DataFusionError> {
-    let order = groups(rule)
+    let stream = rows.sort(order(rule))?.execute_stream().await?;
+    swept(stream, rule, as_of, extents).await
+}
+
+/// Group by group, and in each by time.
+fn order(rule: &Rule) -> Vec<SortExpr> {
+    groups(rule)
         .chain(["event_time".to_owned()])
-        .map(|name| ident(name).sort(true, true));
-    let mut stream = rows.sort(order.collect())?.execute_stream().await?;
+        .map(|name| ident(name).sort(true, true))
+        .collect()
+}
+
+/// The episodes of rows that come in [`order`].
+async fn swept(
+    mut stream: SendableRecordBatchStream,
+    rule: &Rule,
+    as_of: i64,
+    extents: Option<&BTreeMap<Values, Extent>>,
+) -> Result<Vec<Fired>, DataFusionError> {
     let mut sweeper = Sweeper {
         rule,
         as_of,

@@ -1,6 +1,6 @@
 //! What is worth knowing about the rows that an alert rests on: the most frequent values, and what its accounts are called now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
@@ -17,6 +17,8 @@ use crate::session::Session;
 const TELLING: [&str; 4] = ["type", "remote_ip", "resource_id", "user_name"];
 /// How many values of a column are told.
 const MOST: usize = 5;
+/// How many values of a column are counted in memory; of more DataFusion counts them, which can spill.
+const HELD: usize = 100_000;
 
 /// The most frequent values of one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,22 +33,68 @@ impl Session {
     /// The most frequent values among the rows of an alert's evidence, for each telling column that has any.
     pub async fn top_values(&self, evidence: &str) -> Result<Vec<Top>, QueryError> {
         let plan = self.plan(evidence, &BTreeMap::new()).await?;
-        let mut tops = Vec::new();
-        for column in TELLING {
-            let rows = DataFrame::new(self.context().state(), plan.clone());
-            if !rows.schema().has_column_with_unqualified_name(column) {
-                continue;
+        let rows = DataFrame::new(self.context().state(), plan);
+        let has = |column: &&str| rows.schema().has_column_with_unqualified_name(column);
+        let columns: Vec<&str> = TELLING.into_iter().filter(has).collect();
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = match self.counted_at_once(&rows, &columns, evidence).await? {
+            Some(values) => values,
+            None => {
+                let mut values = Vec::new();
+                for column in &columns {
+                    let counted = counted(rows.clone(), column);
+                    let counted = counted.map_err(|error| self.mistake(&error, evidence))?;
+                    values.push(self.pairs(counted, evidence).await?);
+                }
+                values
             }
-            let counted = counted(rows, column).map_err(|error| self.mistake(&error, evidence))?;
-            let values = self.pairs(counted, evidence).await?;
-            if !values.is_empty() {
-                tops.push(Top {
-                    column: column.to_owned(),
-                    values,
-                });
+        };
+        let tops = columns.into_iter().zip(values);
+        let tops = tops.filter(|(_, values)| !values.is_empty());
+        Ok(tops
+            .map(|(column, values)| Top {
+                column: column.to_owned(),
+                values,
+            })
+            .collect())
+    }
+
+    /// As `counted` for each of the columns, in one pass; `None` where there are too many values to hold them.
+    async fn counted_at_once(
+        &self,
+        rows: &DataFrame,
+        columns: &[&str],
+        evidence: &str,
+    ) -> Result<Option<Vec<Vec<(String, i64)>>>, QueryError> {
+        let text = |column: &&str| cast(ident(*column), DataType::Utf8).alias(*column);
+        let wanted = rows.clone().select(columns.iter().map(text));
+        let wanted = wanted.map_err(|error| self.mistake(&error, evidence))?;
+        let mut answer = Answer::of(wanted, evidence, self.names(), self.deadline()).await?;
+        let mut times: Vec<HashMap<String, i64>> = vec![HashMap::new(); columns.len()];
+        while let Some(batch) = answer.next().await? {
+            for (at, times) in times.iter_mut().enumerate() {
+                for value in batch.column(at).as_string::<i32>().iter().flatten() {
+                    match times.get_mut(value) {
+                        Some(times) => *times += 1,
+                        None => {
+                            times.insert(value.to_owned(), 1);
+                        }
+                    }
+                }
+                if times.len() > HELD {
+                    return Ok(None);
+                }
             }
         }
-        Ok(tops)
+        let first = |times: HashMap<String, i64>| {
+            let mut values: Vec<(String, i64)> = times.into_iter().collect();
+            values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            values.truncate(MOST);
+            values
+        };
+        Ok(Some(times.into_iter().map(first).collect()))
     }
 
     /// What accounts are called now, those that have a name.
@@ -104,4 +152,33 @@ fn counted(rows: DataFrame, column: &str) -> Result<DataFrame, DataFusionError> 
             ident("value").sort(true, false),
         ])?
         .limit(0, Some(MOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Library, Limits, Session};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn values_are_counted_in_one_pass_or_by_datafusion_alike() {
+        let (library, limits) = (Library::built_in(), Limits::default());
+        let session = Session::in_memory(Vec::new(), &library, &limits)
+            .await
+            .unwrap();
+        for values in [10_i64, 2 * super::HELD as i64] {
+            // Each value three times and some once more; the smallest five of the most frequent come first.
+            let rows = format!(
+                "SELECT CASE WHEN n % 7 = 0 THEN NULL ELSE 'T' END AS type, CAST(n % {values} AS VARCHAR) AS remote_ip, n FROM \
+                 (SELECT value AS n FROM generate_series(0, {}))",
+                3 * values + 6
+            );
+            let tops = session.top_values(&rows).await.unwrap();
+            let columns: Vec<&str> = tops.iter().map(|top| top.column.as_str()).collect();
+            assert_eq!(columns, ["type", "remote_ip"]);
+            let all = 3 * values + 7;
+            assert_eq!(tops[0].values, [("T".to_owned(), all - (all + 6) / 7)]);
+            let times = |value: &str| (value.to_owned(), 4);
+            assert_eq!(tops[1].values, ["0", "1", "2", "3", "4"].map(times));
+        }
+        assert_eq!(session.top_values("SELECT 1 AS other").await.unwrap(), []);
+    }
 }

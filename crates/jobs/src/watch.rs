@@ -2,6 +2,7 @@
 
 mod book;
 mod incremental;
+mod quick;
 mod reads;
 mod recent;
 #[cfg(test)]
@@ -10,7 +11,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use alerts::{Alert, AlertEvent, Bell, Event, Group, Look, Rule, Suppression, plan, ring};
+use alerts::{
+    Alert, AlertEvent, Bell, Event, Group, Look, Rule, Suppression, fold_onto, plan, ring,
+};
 use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
 use metrics::{counter, histogram};
 use tokio::time::Instant;
@@ -19,7 +22,8 @@ use crate::evaluate::{FEW, Fired};
 use crate::session::Session;
 use crate::{gaps, rules};
 use book::Book;
-use incremental::{Looked, News};
+use incremental::{Looked, News, is_local};
+use quick::Quick;
 use reads::Reads;
 use recent::Recent;
 
@@ -27,6 +31,10 @@ use recent::Recent;
 const ATTEMPTS: u32 = 20;
 /// How many times as long as it took a rule rests.
 const RESTS: u32 = 4;
+/// How long one rests that time alone can change: hours of silence are not told by the second.
+const LEAST_REST: Duration = Duration::from_secs(10);
+/// A rule that took longer is looked at when no other has something to see.
+const LONG: Duration = Duration::from_millis(100);
 
 /// What one look at the lake brought.
 #[derive(Debug, Default)]
@@ -35,6 +43,8 @@ pub struct Report {
     pub findings_version: i64,
     /// What was logged, in order.
     pub events: Vec<AlertEvent>,
+    /// The alerts that somebody should hear of, as they are after it.
+    pub rung: Vec<Alert>,
     /// Ids of the rules that were evaluated.
     pub evaluated: Vec<String>,
     /// Ids of the rules that had seen this version already, rest, or are not enabled.
@@ -73,6 +83,12 @@ pub async fn run_alerts(
     evaluator.look(session, rules, suppressions, now).await
 }
 
+/// Whether a rule can be asked about new rows alone. The others read everything each time: silence and queries are about what is not there,
+/// and what an occurrence is depends on the other versions of its finding, whenever they were.
+pub fn is_incremental(rule: &Rule) -> bool {
+    is_local(rule)
+}
+
 /// Looks at the lake again and again, and brings the alert log in line each time. What it remembers between looks only saves
 /// work: another one, or a new one, comes to the same.
 pub struct Evaluator {
@@ -83,6 +99,8 @@ pub struct Evaluator {
     lists: HashMap<(String, String), Vec<String>>,
     /// By rule and revision, those that can be asked about some rows alone: what they read.
     reads: HashMap<(String, String), Reads>,
+    /// What is asked of few rows.
+    quick: Option<Quick>,
     recent: Recent,
     /// How often it has looked.
     looks: u64,
@@ -94,6 +112,8 @@ pub struct Evaluator {
     resting: HashMap<String, Instant>,
     /// When the first of the rules has rested that the last look left out.
     rested: Option<Instant>,
+    /// By rule: how long the last look has taken, but for the first.
+    took: HashMap<String, Duration>,
 }
 
 impl Evaluator {
@@ -105,17 +125,20 @@ impl Evaluator {
             book: Book::default(),
             lists: HashMap::new(),
             reads: HashMap::new(),
+            quick: None,
             recent: Recent::default(),
             looks: 0,
             few: FEW,
             longest_rest: Duration::ZERO,
             resting: HashMap::new(),
             rested: None,
+            took: HashMap::new(),
         }
     }
 
-    /// From now on a rule that took long is left out of looks for four times as long, `longest` at most, so that it keeps the others from
-    /// nothing. What it has not seen it sees later. Zero, as in the beginning: every look is at all rules.
+    /// From now on rules that take long keep the others from nothing: they are looked at one at a time when no other has something to see, and
+    /// each is left out of looks for four times as long as it took, `longest` at most. What it has not seen it sees later. Zero, as in the
+    /// beginning: every look is at all rules.
     pub fn let_rest(&mut self, longest: Duration) {
         self.longest_rest = longest;
         if longest.is_zero() {
@@ -128,7 +151,23 @@ impl Evaluator {
         self.book.alerts().len()
     }
 
-    /// When the first of the rules has rested that the last look left out; `None` where it was at all of them.
+    /// Whether all of these rules rest, so that a look would be at none: [`Evaluator::rested`] says for how long.
+    pub fn all_rest(&mut self, rules: &[Rule]) -> bool {
+        let now = Instant::now();
+        let enabled = rules.iter().filter(|rule| rule.enabled);
+        let until: Vec<Option<Instant>> = enabled
+            .map(|rule| self.resting.get(&rule.id).copied())
+            .collect();
+        let all = until
+            .iter()
+            .all(|until| until.is_some_and(|until| until > now));
+        if all {
+            self.rested = until.into_iter().flatten().min();
+        }
+        all
+    }
+
+    /// When the first of the rules has rested that the last look left out, which may be now; `None` where it was at all of them.
     pub fn rested(&self) -> Option<Instant> {
         self.rested
     }
@@ -151,35 +190,41 @@ impl Evaluator {
         now: i64,
     ) -> Result<Report, LakeError> {
         let began = Instant::now();
+        let mut looked = None;
         for _ in 0..ATTEMPTS {
-            let planned_on = self.book.follow(&self.lake).await?;
+            let followed = self.book.follow(&self.lake).await?;
             self.book.forget(self.lake.retained_from().await?);
-            let mut looked = self.plan(session, rules, now).await?;
-            if self.book.may_repeat(&looked.1) {
-                self.book.recall(&self.lake).await?;
-                self.resting.clear();
-                looked = self.plan(session, rules, now).await?;
-            }
-            let (mut report, planned, evaluated) = looked;
+            // What others wrote of other rules changes nothing of what was seen.
+            let planned = match looked.take().filter(|_| followed.spares(rules)) {
+                Some(planned) => planned,
+                None => self.planned(session, rules, now).await?,
+            };
             let bell = Bell {
                 rules,
                 suppressions,
                 now,
             };
-            report.events = ring(planned, self.book.alerts(), &bell);
+            let events = ring(planned.events.clone(), self.book.alerts(), &bell);
             match self
                 .lake
-                .append_alert_events(planned_on, &report.events, &evaluated)
+                .append_alert_events(followed.version, &events, &planned.evaluated)
                 .await?
             {
                 AlertCommit::Committed { .. } => {
+                    let mut report = planned.report;
+                    report.rung = rung(&events, self.book.alerts());
+                    report.events = events;
                     histogram!("guardlake_evaluation_seconds")
                         .record(began.elapsed().as_secs_f64());
                     count(&report);
                     return Ok(report);
                 }
                 AlertCommit::Conflict => {
-                    tracing::debug!(planned_on, "somebody else wrote to the alert log first")
+                    tracing::debug!(
+                        planned_on = followed.version,
+                        "somebody else wrote to the alert log first"
+                    );
+                    looked = Some(planned);
                 }
             }
         }
@@ -189,12 +234,28 @@ impl Evaluator {
         })
     }
 
+    /// What the log lacks, given all alerts that matter to it.
+    async fn planned(
+        &mut self,
+        session: &Session,
+        rules: &[Rule],
+        now: i64,
+    ) -> Result<Planned, LakeError> {
+        let planned = self.plan(session, rules, now).await?;
+        if !self.book.may_repeat(&planned.events) {
+            return Ok(planned);
+        }
+        self.book.recall(&self.lake).await?;
+        self.resting.clear();
+        self.plan(session, rules, now).await
+    }
+
     async fn plan(
         &mut self,
         session: &Session,
         rules: &[Rule],
         now: i64,
-    ) -> Result<(Report, Vec<AlertEvent>, Vec<Evaluated>), LakeError> {
+    ) -> Result<Planned, LakeError> {
         let findings_version = session.version(Table::Findings).unwrap_or_default();
         let mut report = Report {
             findings_version,
@@ -210,7 +271,12 @@ impl Evaluator {
         let (mut planned, mut evaluated) = (Vec::new(), Vec::new());
         let lake = self.lake.clone();
         let reads = self.reads(session, rules, &named).await;
-        let mut news = News::of(&lake, session, reads);
+        if self.looks > 0 || seen.iter().any(Option::is_some) {
+            self.plan_ahead(reads, session).await;
+        }
+        let is_done = |nth: usize| seen[nth].is_some_and(|seen| seen >= findings_version);
+        let chosen = self.chosen(rules, is_done);
+        let mut news = News::of(&lake, session, self.quick.as_mut(), self.few);
         // Who looks once only would read for nothing.
         if self.looks > 0
             && let Err(error) = news.refresh(&mut self.recent, rules, now).await
@@ -219,19 +285,12 @@ impl Evaluator {
             self.recent = Recent::default();
         }
         self.looks += 1;
-        self.rested = None;
         for (nth, rule) in rules.iter().enumerate() {
-            let done = seen[nth].is_some_and(|seen| seen >= findings_version);
-            if !rule.enabled || (done && !rule.kind.is_timely()) {
+            if !chosen.contains(&nth) {
                 report.skipped.push(rule.id.clone());
                 continue;
             }
             let began = Instant::now();
-            if let Some(until) = self.resting.get(&rule.id).filter(|until| **until > began) {
-                self.rested = Some(self.rested.map_or(*until, |first| first.min(*until)));
-                report.skipped.push(rule.id.clone());
-                continue;
-            }
             let lists = match self.lists.get(&named[nth]) {
                 Some(lists) => Ok(lists.clone()),
                 None => rules::checked(session, rule).await.map(|rule| rule.lists),
@@ -245,11 +304,7 @@ impl Evaluator {
                         ..rule.clone()
                     };
                     let seen = seen[nth].filter(|_| self.reads.contains_key(&named[nth]));
-                    let at = incremental::At {
-                        seen,
-                        as_of: now,
-                        few: self.few,
-                    };
+                    let at = incremental::At { seen, as_of: now };
                     incremental::look(&mut news, &self.recent, &rule, &at, self.book.alerts())
                         .await
                         .map(|looked| {
@@ -262,8 +317,15 @@ impl Evaluator {
             let took = began.elapsed();
             histogram!("guardlake_rule_seconds", "rule" => rule.id.clone())
                 .record(took.as_secs_f64());
+            if seen[nth].is_some() {
+                self.took.insert(rule.id.clone(), took);
+            }
             if !self.longest_rest.is_zero() {
-                let rest = (took * RESTS).min(self.longest_rest);
+                let least = match rule.kind.is_timely() {
+                    true => LEAST_REST,
+                    false => Duration::ZERO,
+                };
+                let rest = (took * RESTS).max(least).min(self.longest_rest);
                 self.resting.insert(rule.id.clone(), Instant::now() + rest);
             }
             match looked {
@@ -277,7 +339,7 @@ impl Evaluator {
                     }
                     report.evaluated.push(rule.id.clone());
                     // Time passes without a new version: then there is no new position either.
-                    if !done {
+                    if !is_done(nth) {
                         evaluated.push(Evaluated {
                             rule: rule.id.clone(),
                             revision: named[nth].1.clone(),
@@ -295,8 +357,30 @@ impl Evaluator {
             findings_version,
             self.max_age,
         ));
-        Ok((report, planned, evaluated))
+        Ok(Planned {
+            report,
+            events: planned,
+            evaluated,
+        })
     }
+}
+
+/// What a look has seen, before it is known whether it rings.
+struct Planned {
+    report: Report,
+    events: Vec<AlertEvent>,
+    evaluated: Vec<Evaluated>,
+}
+
+/// The alerts that somebody should hear of, as these events leave them.
+fn rung(events: &[AlertEvent], before: &[Alert]) -> Vec<Alert> {
+    let rung: BTreeSet<&str> = (events.iter().filter(|event| event.rings))
+        .map(|event| event.alert_id.as_str())
+        .collect();
+    let is_rung = |id: &str| rung.contains(id);
+    let before = before.iter().filter(|alert| is_rung(&alert.alert_id));
+    let events = events.iter().filter(|event| is_rung(&event.alert_id));
+    fold_onto(before.cloned().collect(), events.cloned())
 }
 
 /// Tells what a look brought to whoever watches. Rules are dozens and may be labels; accounts and groups never.
@@ -316,6 +400,60 @@ fn count(report: &Report) {
 }
 
 impl Evaluator {
+    /// Which of the rules are looked at now, by their places.
+    fn chosen(&mut self, rules: &[Rule], is_done: impl Fn(usize) -> bool) -> BTreeSet<usize> {
+        let now = Instant::now();
+        let until = |nth: &usize| self.resting.get(&rules[*nth].id).copied();
+        let is_long = |nth: &usize| {
+            self.took
+                .get(&rules[*nth].id)
+                .is_some_and(|took| *took > LONG)
+        };
+        let wants = |nth: &usize| {
+            let rule = &rules[*nth];
+            rule.enabled && (!is_done(*nth) || rule.kind.is_timely())
+        };
+        let wanting = (0..rules.len()).filter(wants);
+        let (resting, ready): (Vec<usize>, Vec<usize>) =
+            wanting.partition(|nth| until(nth).is_some_and(|until| until > now));
+        let mut rested = resting.iter().filter_map(until).min();
+        let (mut long, mut chosen): (Vec<usize>, BTreeSet<usize>) = match self.longest_rest {
+            Duration::ZERO => (Vec::new(), ready.into_iter().collect()),
+            _ => {
+                let (long, others): (Vec<usize>, Vec<usize>) = ready.into_iter().partition(is_long);
+                (long, others.into_iter().collect())
+            }
+        };
+        if chosen.is_empty() {
+            // That which has waited longest.
+            long.sort_by_key(|nth| std::cmp::Reverse(until(nth)));
+            chosen.extend(long.pop());
+        }
+        if !long.is_empty() {
+            rested = Some(now);
+        }
+        self.rested = rested;
+        chosen
+    }
+
+    /// Makes what can be made once for all looks at rules that read this.
+    async fn plan_ahead(&mut self, reads: Reads, session: &Session) {
+        if self
+            .quick
+            .as_ref()
+            .is_some_and(|quick| *quick.reads() == reads)
+        {
+            return;
+        }
+        self.quick = match Quick::of(reads, session).await {
+            Ok(quick) => Some(quick),
+            Err(error) => {
+                tracing::warn!(%error, "rules cannot be asked about new rows alone; they read everything");
+                None
+            }
+        };
+    }
+
     /// What the rules read that can be asked about some rows alone.
     async fn reads(
         &mut self,
@@ -334,7 +472,7 @@ impl Evaluator {
         let asked = rules
             .iter()
             .zip(named)
-            .filter(|(rule, _)| rule.enabled && incremental::is_local(rule));
+            .filter(|(rule, _)| rule.enabled && is_local(rule));
         for (rule, name) in asked {
             if !self.reads.contains_key(name) {
                 // A rule that cannot be planned is told of when it is looked at.

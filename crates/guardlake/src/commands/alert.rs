@@ -4,7 +4,6 @@ mod operate;
 mod show;
 mod suppressions;
 
-use std::collections::HashSet;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -115,9 +114,21 @@ pub(crate) async fn evaluate(
     rings_here: bool,
 ) -> Result<Vec<Found>, Failure> {
     let rules = enabled_rules(library)?;
+    evaluate_rules(evaluator, lake, library, &rules, suppressions, rings_here).await
+}
+
+/// As [`evaluate`], of these rules of the library.
+pub(crate) async fn evaluate_rules(
+    evaluator: &mut Evaluator,
+    lake: &lake::Lake,
+    library: &Library,
+    rules: &[Rule],
+    suppressions: &[Suppression],
+    rings_here: bool,
+) -> Result<Vec<Found>, Failure> {
     let session = Session::open(lake, library, &Limits::default()).await?;
     let now = wire_up::now();
-    let report = evaluator.look(&session, &rules, suppressions, now).await?;
+    let report = evaluator.look(&session, rules, suppressions, now).await?;
     let opened = |is: fn(&alerts::AlertEvent) -> bool| {
         let opened = report.events.iter().filter(|e| e.event == Event::Opened);
         opened.filter(|event| is(event)).count()
@@ -141,13 +152,8 @@ pub(crate) async fn evaluate(
             "rule {rule} has a new meaning, revision {revision}: judged by it from findings version {version} on, and everything before again"
         ));
     }
-    let told: HashSet<&str> = report.told().map(|event| event.alert_id.as_str()).collect();
-    let mut alerts = Vec::new();
-    if !told.is_empty() {
-        alerts = ::alerts::fold(lake.alert_events().await?);
-        alerts.retain(|alert| told.contains(alert.alert_id.as_str()));
-    }
-    let alerts: Vec<Found> = alerts.into_iter().map(|alert| alert.at(now)).collect();
+    let alerts = report.rung.into_iter();
+    let alerts: Vec<Found> = alerts.map(|alert| alert.at(now)).collect();
     if let Some((_, why)) = report.failed.first() {
         // The bells of the other rules are logged as rung.
         if rings_here {

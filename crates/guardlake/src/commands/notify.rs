@@ -11,9 +11,11 @@ use alerts::outbox::{DeliveryRow, Patience, Step};
 use alerts::{AccountNotes, Alert, Event, Item, Notice, Routed, Rule, RuleNotes, TopValues};
 use async_trait::async_trait;
 use jobs::{Library, Limits, Session};
-use lake::{AlertCommit, Ids, Lake};
+use lake::{AlertCommit, Ids, Lake, Table};
 use notifier::{Evidence, Notifier, NotifierOptions, Outside, Report, Setup, Takes};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::{alert::enabled_rules, library};
 use crate::args::{Format, Notify};
@@ -21,6 +23,8 @@ use crate::failure::{Failure, note};
 use crate::settings::{Settings, micros};
 use crate::{output, wire_up};
 
+/// How long a look at the lake serves: files that it names may go some day.
+const HELD: Duration = Duration::from_secs(60);
 /// How long one run waits for receivers.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -81,6 +85,7 @@ pub(crate) async fn notifier(
     let evidence = Arc::new(Rows {
         lake: lake.clone(),
         library: library.clone(),
+        session: Mutex::default(),
     });
     let options = NotifierOptions {
         patience,
@@ -113,13 +118,32 @@ pub(crate) async fn flush(notifier: &mut Notifier) -> Result<Report, Failure> {
 struct Rows {
     lake: Lake,
     library: Library,
+    /// The newest look at the lake: alerts come in swarms.
+    session: Mutex<Option<(Instant, Arc<Session>)>>,
+}
+
+impl Rows {
+    /// A look at the lake that sees at least this version of `findings`.
+    async fn session(&self, version: i64) -> Result<Arc<Session>, jobs::JobsError> {
+        let mut held = self.session.lock().await;
+        if let Some((opened, session)) = held.as_ref()
+            && opened.elapsed() < HELD
+            && session.version(Table::Findings) >= Some(version)
+        {
+            return Ok(Arc::clone(session));
+        }
+        let session = Session::open(&self.lake, &self.library, &Limits::default()).await?;
+        let session = Arc::new(session);
+        *held = Some((Instant::now(), Arc::clone(&session)));
+        Ok(session)
+    }
 }
 
 #[async_trait]
 impl Evidence for Rows {
     async fn top(&self, alert: &Alert) -> Vec<TopValues> {
         let asked = async {
-            let session = Session::open(&self.lake, &self.library, &Limits::default()).await?;
+            let session = self.session(alert.findings_version).await?;
             session
                 .top_values(&alert.sql)
                 .await
@@ -199,6 +223,7 @@ async fn test(
     let top = Rows {
         lake: lake.clone(),
         library: library.clone(),
+        session: Mutex::default(),
     };
     let top = top.top(&alert).await;
     let tags: &[String] = rule.map_or(&[], |rule| &rule.tags);

@@ -1,6 +1,7 @@
 //! `guardlake run`: the service. Roles that go on for ever, in one process or each in its own, that are begun again when they break
 //! and ended in order: what is read is committed, what is committed is evaluated, what rings is told.
 
+mod evaluation;
 mod reload;
 mod roles;
 pub(super) mod streams;

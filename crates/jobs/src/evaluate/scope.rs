@@ -102,18 +102,25 @@ fn one_of<'a>(
     wanted: impl ExactSizeIterator<Item = &'a Values> + Clone,
     rule: &Rule,
 ) -> Result<ScalarUDF, DataFusionError> {
+    let hashes = hashes_of(wanted, rule)?;
+    Ok(by_hash::of("one_of_the_groups", move |hash| {
+        hashes.contains(&hash)
+    }))
+}
+
+/// What the values of some groups hash to.
+pub(super) fn hashes_of<'a>(
+    wanted: impl ExactSizeIterator<Item = &'a Values> + Clone,
+    rule: &Rule,
+) -> Result<HashSet<u64>, DataFusionError> {
     let columns: Vec<_> = (0..rule.group_by.len())
         .map(|at| {
             let values = wanted.clone().map(|group| group[at].as_deref());
             Arc::new(values.collect::<arrow::array::StringArray>()) as arrow::array::ArrayRef
         })
         .collect();
-    let hashes: HashSet<u64> = by_hash::hashes(&columns, wanted.len())?
-        .into_iter()
-        .collect();
-    Ok(by_hash::of("one_of_the_groups", move |hash| {
-        hashes.contains(&hash)
-    }))
+    let hashes = by_hash::hashes(&columns, wanted.len())?;
+    Ok(hashes.into_iter().collect())
 }
 
 fn time_after(micros: i64) -> Expr {

@@ -1,8 +1,8 @@
 //! The alerts that the log adds up to, without those that nothing can change any more.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use alerts::{Alert, AlertEvent, fold, fold_onto};
+use alerts::{Alert, AlertEvent, Rule, fold, fold_onto};
 use lake::{Lake, LakeError};
 
 use crate::gaps::STREAM_GAP;
@@ -13,6 +13,24 @@ pub(super) struct Book {
     alerts: Vec<Alert>,
     /// Alerts that are over and matched last before this may be missing; UTC microseconds, `i64::MIN` where all are there.
     forgotten: i64,
+}
+
+/// What came of following the log.
+pub(super) struct Followed {
+    /// The version that the alerts are of.
+    pub(super) version: i64,
+    /// The rules whose alerts have changed; `None` where that could be any.
+    rules: Option<BTreeSet<String>>,
+}
+
+impl Followed {
+    /// Whether no alert has changed that these rules, or gaps, have made.
+    pub(super) fn spares(&self, rules: &[Rule]) -> bool {
+        self.rules.as_ref().is_some_and(|changed| {
+            let theirs = rules.iter().any(|rule| changed.contains(&rule.id));
+            !theirs && !changed.contains(STREAM_GAP)
+        })
+    }
 }
 
 impl Default for Book {
@@ -31,21 +49,26 @@ impl Book {
         &self.alerts
     }
 
-    /// Follows the log; returns the version that the alerts are of.
-    pub(super) async fn follow(&mut self, lake: &Lake) -> Result<i64, LakeError> {
+    /// Follows the log.
+    pub(super) async fn follow(&mut self, lake: &Lake) -> Result<Followed, LakeError> {
         let version = lake.alert_log_version().await?;
         let new = match self.version {
             Some(before) => lake.alert_events_between(before, version).await?,
             None => None,
         };
-        match new {
+        let rules = match new {
             Some(events) if self.knows_the_beginnings(&events) => {
+                let rules = events.iter().map(|event| event.rule.clone()).collect();
                 self.alerts = fold_onto(std::mem::take(&mut self.alerts), events);
+                Some(rules)
             }
-            _ => self.read(lake).await?,
-        }
+            _ => {
+                self.read(lake).await?;
+                None
+            }
+        };
         self.version = Some(version);
-        Ok(version)
+        Ok(Followed { version, rules })
     }
 
     /// Reads the whole log again, where something was forgotten.

@@ -1,17 +1,23 @@
 //! What of a rule has to be looked at again: the groups that new rows touch, over the time that those can influence.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use alerts::{Alert, Count, Extent, Group, Rule};
 use arrow::array::RecordBatch;
 use lake::{Lake, Table};
+use tokio::sync::OnceCell;
 
-use super::reads::{Reads, Rows};
+use super::quick::Quick;
+use super::reads::Rows;
 use super::recent::Recent;
 use crate::JobsError;
 use crate::evaluate::{Fired, Known, Values, evaluate, evaluate_within, select, touched};
 use crate::mistake::{QueryError, Words};
 use crate::session::Session;
+
+/// So many recent rows are looked through by one plan that is there already in less time than it takes to make a better one.
+const QUICK: usize = 200_000;
 
 /// What a look at one rule found.
 pub(super) struct Looked {
@@ -26,51 +32,72 @@ pub(super) struct News<'a> {
     lake: &'a Lake,
     /// Everything.
     session: &'a Session,
-    reads: Reads,
-    since: HashMap<i64, Option<New>>,
+    /// `None` where nothing can be asked about some rows alone.
+    quick: Option<&'a mut Quick>,
+    /// Findings that are few.
+    few: usize,
+    since: HashMap<i64, Option<Arc<New>>>,
 }
 
 /// Rows that are new, of the tables and in the columns that rules read.
+#[derive(Default)]
 struct New {
     rows: Rows,
-    session: Session,
+    /// Over them, once somebody asks for it.
+    session: OnceCell<Session>,
 }
 
 impl<'a> News<'a> {
-    /// Of what `session` sees, for rules that read `reads`.
-    pub(super) fn of(lake: &'a Lake, session: &'a Session, reads: Reads) -> News<'a> {
+    /// Of what `session` sees; up to `few` new findings are few.
+    pub(super) fn of(
+        lake: &'a Lake,
+        session: &'a Session,
+        quick: Option<&'a mut Quick>,
+        few: usize,
+    ) -> News<'a> {
         News {
             lake,
             session,
-            reads,
+            quick,
+            few,
             since: HashMap::new(),
         }
     }
 
     /// What came after a version; `None` where that cannot be said.
-    async fn since(&mut self, version: i64) -> Result<Option<&New>, JobsError> {
+    async fn since(&mut self, version: i64) -> Result<Option<Arc<New>>, JobsError> {
         if !self.since.contains_key(&version) {
-            let new = self.read(version).await?;
+            let new = self.read(version).await?.map(Arc::new);
             self.since.insert(version, new);
         }
-        Ok(self.since.get(&version).and_then(Option::as_ref))
+        Ok(self.since.get(&version).cloned().flatten())
     }
 
     async fn read(&self, after: i64) -> Result<Option<New>, JobsError> {
-        let through = self.session.version(Table::Findings).unwrap_or_default();
-        let unread = self.reads.unread(self.session).await?;
-        let unread: Vec<&str> = unread.iter().map(String::as_str).collect();
-        let added = self.lake.added(Table::Findings, after, through, &unread);
-        let Some(rows) = added.await? else {
+        let Some(quick) = &self.quick else {
             return Ok(None);
         };
-        let rows = vec![(Table::Findings, rows)];
-        let (library, limits) = (self.session.library(), self.session.limits());
-        let new = Session::in_memory(rows, library, limits).await?;
-        let mut rows = self.reads.rows(&new, None).await?;
-        self.reads.fitted(&mut rows, &new)?;
-        let session = self.reads.session(&rows, &new).await?;
-        Ok(Some(New { rows, session }))
+        let through = self.session.version(Table::Findings).unwrap_or_default();
+        let unread = quick.unread();
+        let added = self.lake.added(Table::Findings, after, through, &unread);
+        let Some(findings) = added.await? else {
+            return Ok(None);
+        };
+        let is_few = findings.iter().map(RecordBatch::num_rows).sum::<usize>() <= self.few;
+        let mut rows = match is_few {
+            true => quick.taken(findings).await?,
+            false => {
+                let findings = vec![(Table::Findings, findings)];
+                let (library, limits) = (self.session.library(), self.session.limits());
+                let new = Session::in_memory(findings, library, limits).await?;
+                quick.reads().rows(&new, None).await?
+            }
+        };
+        quick.reads().fitted(&mut rows, quick.session())?;
+        Ok(Some(New {
+            rows,
+            ..New::default()
+        }))
     }
 
     /// Brings the recent rows up to what the session sees.
@@ -81,25 +108,28 @@ impl<'a> News<'a> {
         now: i64,
     ) -> Result<(), JobsError> {
         let whole = self.session;
+        let Some(quick) = &self.quick else {
+            return Ok(());
+        };
         // What is held may be more than is read now: then the rows that are new lack columns.
-        let fits = *recent.reads() == self.reads && recent.reaches(rules, now);
+        let fits = recent.reads() == quick.reads() && recent.reaches(rules, now);
         if fits && let Some(version) = recent.version() {
             if Some(version) == whole.version(Table::Findings) {
                 return Ok(());
             }
             if let Some(new) = self.since(version).await? {
-                return recent.add(whole, &new.rows, rules, now).await;
+                return recent.add(whole, &new.rows, rules, now);
             }
         }
+        let Some(quick) = &self.quick else {
+            return Ok(());
+        };
         let findings = self.lake.findings_by_day().await?;
-        recent
-            .load(whole, rules, self.reads.clone(), findings, now)
-            .await
+        recent.load(whole, rules, quick, findings, now).await
     }
 }
 
-/// Whether a rule can be asked about some rows alone: silence and queries are about what is not there, and what an occurrence is
-/// depends on the other versions of its finding, whenever they were.
+/// See [`is_incremental`](super::is_incremental).
 pub(super) fn is_local(rule: &Rule) -> bool {
     !rule.kind.is_timely()
         && !rule.counts().any(|count| *count == Count::Occurrences)
@@ -116,8 +146,6 @@ pub(super) struct At {
     pub(super) seen: Option<i64>,
     /// UTC microseconds.
     pub(super) as_of: i64,
-    /// New rows whose groups are looked at without asking first which of them can fire.
-    pub(super) few: usize,
 }
 
 /// Looks at a rule whose alerts are `alerts`: at what came after it was last seen, where it can be asked about that alone, else at everything.
@@ -125,46 +153,51 @@ pub(super) async fn look(
     news: &mut News<'_>,
     recent: &Recent,
     rule: &Rule,
-    &At { seen, as_of, few }: &At,
+    &At { seen, as_of }: &At,
     alerts: &[Alert],
 ) -> Result<Looked, Failed> {
     let whole = news.session;
     if let Some(seen) = seen
-        && let Some(New { session: new, rows }) = news.since(seen).await?
+        && let Some(new) = news.since(seen).await?
     {
-        let new_rows = most(rows);
+        let new_rows = most(&new.rows);
         if new_rows == 0 {
             return Ok(Looked {
                 fired: Vec::new(),
                 extents: Some(BTreeMap::new()),
             });
         }
-        let rows = select(new, rule, as_of).await?;
-        let mistake = |error| new.mistake(&error, &rule.sql);
-        let mine = alerts.iter().filter(|alert| alert.rule == rule.id);
-        let groups: BTreeSet<Values> = mine
-            .filter_map(|alert| values(rule, &alert.group))
-            .collect();
-        let known = match recent.session() {
-            // Few groups are sorted in less time than it takes to see which of them have too few rows.
-            Some(session) if new_rows > few => Some(Known {
-                rows: select(session, rule, as_of).await?,
-                after: recent.after(),
-                groups: &groups,
-            }),
-            _ => None,
+        // Few groups are sorted in less time than it takes to see which of them have too few rows.
+        let is_few = new_rows <= news.few;
+        let touched = match &mut news.quick {
+            Some(quick) if is_few => {
+                let prepared = quick.rule(rule, new.rows.clone()).await?;
+                let touched = prepared.touched().await;
+                touched.map_err(|error| whole.mistake(&error, &rule.sql))?
+            }
+            quick => touched_by(&new, recent, quick.as_deref(), whole, rule, as_of, alerts).await?,
         };
-        let touched = touched(rows, rule, known).await.map_err(mistake)?;
         let extents = extents(touched, rule, alerts);
         let back = rule.terms().back();
         let is_recent =
             |_: &Values, extent: &mut Extent| extent.from.saturating_sub(back) >= recent.after();
         let mut older = extents.clone();
         let mut fired = Vec::new();
-        if let Some(session) = recent.session() {
+        if recent.version().is_some() {
             let newer: BTreeMap<Values, Extent> = older.extract_if(.., is_recent).collect();
-            if !newer.is_empty() {
-                fired = evaluate_within(session, rule, as_of, &newer).await?;
+            if let Some(all) = newer.values().copied().reduce(Extent::and) {
+                let rows = recent.between(all.from.saturating_sub(back), all.through);
+                fired = match &mut news.quick {
+                    Some(quick) if is_few && most(&rows) <= QUICK => {
+                        let prepared = quick.rule(rule, rows).await?;
+                        let fired = prepared.within(as_of, &newer).await;
+                        fired.map_err(|error| whole.mistake(&error, &rule.sql))?
+                    }
+                    _ => {
+                        let recent = recent.session(whole).await?;
+                        evaluate_within(recent.unwrap_or(whole), rule, as_of, &newer).await?
+                    }
+                };
             }
         }
         if !older.is_empty() {
@@ -179,6 +212,37 @@ pub(super) async fn look(
         fired: evaluate(whole, rule, as_of).await?,
         extents: None,
     })
+}
+
+/// The groups that many new rows touch and that can fire.
+async fn touched_by(
+    new: &New,
+    recent: &Recent,
+    quick: Option<&Quick>,
+    whole: &Session,
+    rule: &Rule,
+    as_of: i64,
+    alerts: &[Alert],
+) -> Result<BTreeMap<Values, Extent>, Failed> {
+    let reads = quick.map(Quick::reads).unwrap_or(recent.reads());
+    let made = async || reads.session(&new.rows, whole).await;
+    let session = new.session.get_or_try_init(made).await?;
+    let rows = select(session, rule, as_of).await?;
+    let mine = alerts.iter().filter(|alert| alert.rule == rule.id);
+    let groups: BTreeSet<Values> = mine
+        .filter_map(|alert| values(rule, &alert.group))
+        .collect();
+    let known = match recent.session(whole).await? {
+        Some(session) => Some(Known {
+            rows: select(session, rule, as_of).await?,
+            after: recent.after(),
+            groups: &groups,
+        }),
+        None => None,
+    };
+    touched(rows, rule, known)
+        .await
+        .map_err(|error| Failed::from(session.mistake(&error, &rule.sql)))
 }
 
 /// The rows of the table that has the most of them.

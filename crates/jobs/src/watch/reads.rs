@@ -36,6 +36,11 @@ impl Reads {
         scanned(&plan).map_err(|error| shallow.mistake(&error, &rule.sql))
     }
 
+    /// By table or view, the columns.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&String, &BTreeSet<String>)> {
+        self.0.iter()
+    }
+
     /// What both read.
     pub(super) fn and(&mut self, other: &Reads) {
         for (table, columns) in &other.0 {
@@ -112,7 +117,7 @@ impl Reads {
     }
 
     /// The columns that are read of a table, in the table's order.
-    fn schema(&self, table: &str, over: &Session) -> SchemaRef {
+    pub(super) fn schema(&self, table: &str, over: &Session) -> SchemaRef {
         let read = self.0.get(table);
         let is_read = |field: &&Arc<Field>| read.is_some_and(|read| read.contains(field.name()));
         let whole = over.schema(table);
@@ -122,7 +127,7 @@ impl Reads {
 }
 
 /// Rows under all columns of a table, those that are not held null.
-fn whole(
+pub(super) fn whole(
     held: Arc<dyn TableProvider>,
     schema: &SchemaRef,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {

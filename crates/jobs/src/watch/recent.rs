@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use alerts::Rule;
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::compute::{concat_batches, filter_record_batch, max, min};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::DataFusionError;
 use lake::Table;
+use tokio::sync::OnceCell;
 
 use super::incremental::is_local;
+use super::quick::Quick;
 use super::reads::{Reads, Rows, TIME};
 use crate::JobsError;
 use crate::session::Session;
@@ -31,17 +33,51 @@ const LATE: i64 = 8 * 3_600_000_000;
 /// All rows later than some time, of the tables and in the columns that rules read.
 #[derive(Default)]
 pub(super) struct Recent {
-    rows: Rows,
+    rows: BTreeMap<String, Vec<Held>>,
     /// Rows later than this are all there; UTC microseconds.
     after: i64,
     reads: Reads,
-    session: Option<Session>,
+    /// Over the rows, once somebody asks for it.
+    session: OnceCell<Session>,
     /// The version of `findings` that the rows are of.
     version: Option<i64>,
     /// How many findings there were of each day (days since 1970), when the rows were taken.
     findings: BTreeMap<i32, u64>,
     /// Less is held than rules look back to, for want of memory.
     is_short: bool,
+}
+
+/// Some rows, and the time from their first to their last.
+struct Held {
+    rows: RecordBatch,
+    first: i64,
+    last: i64,
+}
+
+impl Held {
+    /// `None` where no row is later than `after`.
+    fn of(rows: RecordBatch, after: i64) -> Result<Option<Held>, DataFusionError> {
+        let times = rows
+            .column(rows.schema().index_of(TIME)?)
+            .as_primitive::<TimestampMicrosecondType>();
+        let later: BooleanArray = times
+            .iter()
+            .map(|time| Some(time.is_some_and(|time| time > after)))
+            .collect();
+        let rows = match later.true_count() {
+            0 => return Ok(None),
+            all if all == later.len() => rows,
+            _ => filter_record_batch(&rows, &later)?,
+        };
+        let times = rows
+            .column(rows.schema().index_of(TIME)?)
+            .as_primitive::<TimestampMicrosecondType>();
+        Ok(min(times).zip(max(times)).map(|(first, last)| Held {
+            rows: rows.clone(),
+            first,
+            last,
+        }))
+    }
 }
 
 impl Recent {
@@ -60,9 +96,31 @@ impl Recent {
         self.after
     }
 
-    /// The rows as a session sees them; `None` where nothing is held.
-    pub(super) fn session(&self) -> Option<&Session> {
-        self.session.as_ref()
+    /// The rows as a session like this one sees them; `None` where nothing is held.
+    pub(super) async fn session(&self, like: &Session) -> Result<Option<&Session>, JobsError> {
+        if self.version.is_none() {
+            return Ok(None);
+        }
+        let made = async || {
+            let mut rows = Rows::new();
+            for (table, held) in &self.rows {
+                let batches = held.iter().map(|held| held.rows.clone());
+                rows.insert(table.clone(), batches.collect());
+            }
+            self.reads.session(&rows, like).await
+        };
+        self.session.get_or_try_init(made).await.map(Some)
+    }
+
+    /// All rows later than `after` through `through`, and perhaps some others.
+    pub(super) fn between(&self, after: i64, through: i64) -> Rows {
+        let mut rows = Rows::new();
+        for (table, held) in &self.rows {
+            let held = held.iter();
+            let meets = held.filter(|held| held.last > after && held.first <= through);
+            rows.insert(table.clone(), meets.map(|held| held.rows.clone()).collect());
+        }
+        rows
     }
 
     /// What is held.
@@ -75,38 +133,38 @@ impl Recent {
         &mut self,
         whole: &Session,
         rules: &[Rule],
-        reads: Reads,
+        quick: &Quick,
         findings: BTreeMap<i32, u64>,
         now: i64,
     ) -> Result<(), JobsError> {
         let after = begin(rules, &findings, now);
+        let reads = quick.reads().clone();
+        let mut rows = reads.rows(whole, Some(after)).await?;
+        reads.fitted(&mut rows, quick.session())?;
         *self = Recent {
-            rows: reads.rows(whole, Some(after)).await?,
             after,
             reads,
             findings,
             ..Recent::default()
         };
-        self.hold(whole, now).await
+        self.add(whole, &rows, rules, now)
     }
 
     /// Adds rows that are new, in the columns of [`reads`](Recent::reads), and forgets those that are too old to matter.
-    pub(super) async fn add(
+    pub(super) fn add(
         &mut self,
         whole: &Session,
         rows: &Rows,
         rules: &[Rule],
         now: i64,
     ) -> Result<(), JobsError> {
+        self.after = self.after.max(begin(rules, &self.findings, now));
         for (table, batches) in rows {
             let held = self.rows.entry(table.clone()).or_default();
-            held.extend(batches.iter().cloned());
+            for batch in batches {
+                held.extend(Held::of(batch.clone(), self.after)?);
+            }
         }
-        self.after = self.after.max(begin(rules, &self.findings, now));
-        self.hold(whole, now).await
-    }
-
-    async fn hold(&mut self, whole: &Session, now: i64) -> Result<(), JobsError> {
         self.keep_later()?;
         while self.bytes() > MOST_BYTES {
             // Half of the time that is held; in the end only rows of the future would be left.
@@ -122,9 +180,7 @@ impl Recent {
             self.is_short = true;
             self.keep_later()?;
         }
-        let empty = Session::in_memory(Vec::new(), whole.library(), whole.limits()).await?;
-        self.reads.fitted(&mut self.rows, &empty)?;
-        self.session = Some(self.reads.session(&self.rows, &empty).await?);
+        self.session = OnceCell::new();
         self.version = whole.version(Table::Findings);
         Ok(())
     }
@@ -132,55 +188,44 @@ impl Recent {
     /// How many rows are held, in how many batches.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
-        let batches = || self.rows.values().flatten();
+        let held = || self.rows.values().flatten();
         (
-            batches().map(RecordBatch::num_rows).sum(),
-            batches().count(),
+            held().map(|held| held.rows.num_rows()).sum(),
+            held().count(),
         )
     }
 
     fn bytes(&self) -> usize {
-        let batches = self.rows.values().flatten();
-        batches.map(RecordBatch::get_array_memory_size).sum()
+        let held = self.rows.values().flatten();
+        held.map(|held| held.rows.get_array_memory_size()).sum()
     }
 
     fn keep_later(&mut self) -> Result<(), DataFusionError> {
-        for batches in self.rows.values_mut() {
-            *batches = joined(later(std::mem::take(batches), self.after)?)?;
+        for held in self.rows.values_mut() {
+            for one in std::mem::take(held) {
+                match one.first > self.after {
+                    true => held.push(one),
+                    false => held.extend(Held::of(one.rows, self.after)?),
+                }
+            }
+            join(held)?;
         }
         Ok(())
     }
 }
 
-/// The rows later than some time.
-fn later(batches: Vec<RecordBatch>, after: i64) -> Result<Vec<RecordBatch>, DataFusionError> {
-    let mut kept = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let times = batch
-            .column(batch.schema().index_of(TIME)?)
-            .as_primitive::<TimestampMicrosecondType>();
-        let later: BooleanArray = times
-            .iter()
-            .map(|time| Some(time.is_some_and(|time| time > after)))
-            .collect();
-        match later.true_count() {
-            0 => {}
-            all if all == later.len() => kept.push(batch),
-            _ => kept.push(filter_record_batch(&batch, &later)?),
-        }
+/// Makes small batches one, once there are many of them.
+fn join(held: &mut Vec<Held>) -> Result<(), DataFusionError> {
+    let is_small = |held: &Held| held.rows.num_rows() < LARGE;
+    if held.iter().filter(|held| is_small(held)).count() < MANY_BATCHES {
+        return Ok(());
     }
-    Ok(kept)
-}
-
-/// Small batches as one, once there are many of them.
-fn joined(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>, DataFusionError> {
-    let is_small = |batch: &RecordBatch| batch.num_rows() < LARGE;
-    if batches.iter().filter(|batch| is_small(batch)).count() < MANY_BATCHES {
-        return Ok(batches);
-    }
-    let (small, mut joined): (Vec<_>, Vec<_>) = batches.into_iter().partition(is_small);
-    joined.push(concat_batches(&small[0].schema(), &small)?);
-    Ok(joined)
+    let (small, large): (Vec<Held>, Vec<Held>) =
+        std::mem::take(held).into_iter().partition(is_small);
+    *held = large;
+    let rows = concat_batches(&small[0].rows.schema(), small.iter().map(|held| &held.rows))?;
+    held.extend(Held::of(rows, i64::MIN)?);
+    Ok(())
 }
 
 /// The time after which rows are held: as far back as the rules look that are asked about new rows alone, and some hours. Reaches of more than

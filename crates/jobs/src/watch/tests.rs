@@ -265,6 +265,62 @@ async fn a_rule_that_took_long_rests_and_misses_nothing() {
     assert_eq!(report.events.len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_take_long_wait_for_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = small_lake(folder.path()).await;
+    let library = Library::built_in();
+    let long = ["burst_from_one_remote_ip", "account_left"];
+    let rules: Vec<Rule> = rules::load(&library)
+        .into_iter()
+        .filter_map(|file| file.rule.ok())
+        .filter(|rule| rule.id.starts_with("burst") || long.contains(&rule.id.as_str()))
+        .collect();
+    let mut evaluator = Evaluator::new(lake.clone(), i64::MAX);
+    evaluator.let_rest(Duration::from_secs(3_600));
+    let look = async |evaluator: &mut Evaluator| {
+        let session = Session::open(&lake, &library, &Limits::default())
+            .await
+            .unwrap();
+        evaluator
+            .look(&session, &rules, &[], DAY * 101)
+            .await
+            .unwrap()
+            .evaluated
+    };
+    assert_eq!(look(&mut evaluator).await.len(), 3);
+    // Silence rests at least some seconds, however fast it was asked about.
+    let silence = evaluator.resting["account_left"];
+    assert!(silence > Instant::now() + super::LEAST_REST / 2);
+    assert!(evaluator.all_rest(&rules));
+    assert_eq!(
+        evaluator.rested(),
+        evaluator.resting.values().min().copied()
+    );
+
+    add(&lake, (100..112).map(|id| (id, DAY * 100 + DAY / 2))).await;
+    evaluator.resting.clear();
+    evaluator.took = long
+        .map(|id| (id.to_owned(), Duration::from_secs(5)))
+        .into();
+    assert_eq!(look(&mut evaluator).await, ["burst_in_one_account"]);
+    assert!(
+        evaluator.rested().unwrap() <= Instant::now(),
+        "somebody waits"
+    );
+    evaluator.took = long
+        .map(|id| (id.to_owned(), Duration::from_secs(5)))
+        .into();
+    let two = [look(&mut evaluator).await, look(&mut evaluator).await].concat();
+    assert_eq!(two.len(), 2, "one at a time: {two:?}");
+    assert!(
+        long.iter().all(|id| two.contains(&id.to_string())),
+        "{two:?}"
+    );
+    let rested = evaluator.rested();
+    assert!(rested.is_none_or(|at| at > Instant::now()), "nobody waits");
+}
+
 /// Every commit brings a batch, and every rule walks through all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rows_of_many_small_commits_are_held_as_few_batches() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ingest::{consume, follow_exports};
 use jobs::reports::{Asked, due_now, make_once};
 use jobs::{Limits, Session};
-use lake::{CompactOptions, Lake, ReportRow, Table, VacuumOptions};
+use lake::{CompactOptions, Lake, ReportRow, VacuumOptions};
 use notifier::Notifier;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -15,26 +15,18 @@ use tokio_util::sync::CancellationToken;
 use super::reload::Files;
 use super::streams::FollowedSource;
 use crate::args::Role;
-use crate::commands::{alert, ingest as loading, notify, report};
+use crate::commands::{ingest as loading, notify, report};
 use crate::failure::{Failure, note};
 use crate::health::{self, Done, Health};
 use crate::settings::{Settings, micros};
 use crate::wire_up;
 
-/// Between looks for commits of other processes; one's own wake the evaluation.
-const BETWEEN_GLANCES: Duration = Duration::from_secs(2);
-/// Evaluations rest for as long as the last one took, and no longer than this: they take half of the time at most.
-const LONGEST_REST: Duration = Duration::from_secs(10);
-/// A rule that takes long rests alone, and no longer than this: its alerts are late by so much at most.
-const LONGEST_REST_OF_A_RULE: Duration = Duration::from_secs(60);
-/// How long at most until time alone is seen to have changed an alert.
-const WITHOUT_FINDINGS: Duration = Duration::from_secs(60);
 /// Between looks at the alert log for what other processes wrote, when nothing is being sent.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// How long sends under way are waited for at the end; what has not ended by then is sent again by the next run.
 const LAST_SENDS: Duration = Duration::from_secs(20);
 /// An evaluation of everything, after rules have changed, may take so long before it is taken for stuck; so may upkeep, and reports.
-const LONGEST_LOOK: Duration = Duration::from_secs(1_800);
+pub(super) const LONGEST_LOOK: Duration = Duration::from_secs(1_800);
 /// Between looks at the clock for reports.
 const BETWEEN_REPORTS: Duration = Duration::from_secs(20);
 /// Between looks at the lake for upkeep.
@@ -43,8 +35,6 @@ const BETWEEN_UPKEEPS: Duration = Duration::from_secs(600);
 const BEFORE_UPKEEP: Duration = Duration::from_secs(30);
 /// Between looks for files that nothing needs.
 const BETWEEN_VACUUMS: Duration = Duration::from_secs(86_400);
-/// Alerts whose last match is older do not ring.
-const MAX_AGE: i64 = 86_400_000_000;
 
 /// What all roles of a process share.
 pub(super) struct Service {
@@ -88,75 +78,6 @@ impl Service {
             ledger.expired
         ));
         Ok(())
-    }
-
-    /// Evaluates rules on what is committed; once more after `stop`, so that nothing waits for the next process.
-    pub(super) async fn evaluate(&self, stop: &CancellationToken) -> Result<(), Failure> {
-        self.health.expect(Role::Alerts, LONGEST_LOOK);
-        let mut evaluator = jobs::Evaluator::new(self.lake.clone(), MAX_AGE);
-        evaluator.let_rest(LONGEST_REST_OF_A_RULE);
-        let mut evaluated = None;
-        let mut told: Option<String> = None;
-        let mut looked = tokio::time::Instant::now();
-        let mut commits = self.lake.commits(Table::Findings);
-        loop {
-            let last = stop.is_cancelled();
-            let mut rest = Duration::ZERO;
-            commits.mark_unchanged();
-            if last {
-                evaluator.let_rest(Duration::ZERO);
-            }
-            let files = self.files.now();
-            let version = (
-                self.lake.version(Table::Findings).await?,
-                self.lake.version(Table::Gaps).await?,
-                files.number,
-            );
-            let rested = evaluator.rested();
-            let is_due = rested.is_some_and(|at| last || at <= tokio::time::Instant::now());
-            // Quiet resolves and snoozes end without findings.
-            if is_due || evaluated != Some(version) || looked.elapsed() >= WITHOUT_FINDINGS {
-                looked = tokio::time::Instant::now();
-                let looking = alert::evaluate(
-                    &mut evaluator,
-                    &self.lake,
-                    &files.library,
-                    &files.suppressions,
-                    self.rings_here,
-                );
-                match looking.await {
-                    Ok(rung) if self.rings_here => alert::ring(&rung)?,
-                    Ok(_) => {}
-                    // The other rules were evaluated. Who starts with a wrong rule hears of it at once; later it is said once.
-                    Err(failure) if failure.is_query() && evaluated.is_some() => {
-                        if told.as_deref() != Some(failure.text()) {
-                            note(&format!("a rule cannot be evaluated: {}", failure.text()));
-                        }
-                        told = Some(failure.text().to_owned());
-                    }
-                    Err(failure) => return Err(failure),
-                }
-                evaluated = Some(version);
-                rest = looked.elapsed().min(LONGEST_REST);
-                self.health.done(Done::Evaluation);
-            }
-            self.health.beat(Role::Alerts);
-            if last {
-                return Ok(());
-            }
-            let rested = evaluator.rested();
-            let news = async {
-                tokio::time::sleep(rest).await;
-                let glance = tokio::time::Instant::now() + BETWEEN_GLANCES;
-                let until = rested.map_or(glance, |at| at.min(glance));
-                // The sender lives as long as the lake.
-                let _ = tokio::time::timeout_at(until, commits.changed()).await;
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = news => {}
-            }
-        }
     }
 
     /// Tells people; after `stop` what is owed by then is begun, and what is under way is waited for. The first notifier is at hand.

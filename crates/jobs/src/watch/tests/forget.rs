@@ -4,6 +4,8 @@ use alerts::{Action, Alert, Decision, Event, Rule, State, decide, fold};
 use lake::{AlertCommit, Lake, Retention, Surroundings};
 
 use super::{DAY, add};
+use crate::gaps::STREAM_GAP;
+use crate::watch::book::Book;
 use crate::watch::{Evaluator, Report};
 use crate::{Library, Limits, Session};
 
@@ -108,4 +110,37 @@ async fn the_id_of_a_forgotten_alert_is_not_given_again() {
         (other[0].first_match, other[0].last_match, other[0].state),
         (alert.first_match, DAY * 395, State::Resolved)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_log_of_other_rules_changes_no_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lake, _, alert) = old_lake(folder.path()).await;
+    let mut book = Book::default();
+    let other = Rule {
+        id: "other".to_owned(),
+        ..rule()
+    };
+    assert!(!book.follow(&lake).await.unwrap().spares(&[other.clone()]));
+    assert!(book.follow(&lake).await.unwrap().spares(&[rule()]));
+
+    for (of, spared) in [
+        (rule().id, false),
+        (STREAM_GAP.to_owned(), false),
+        ("third".to_owned(), true),
+    ] {
+        let reopen = decide(&alert, Action::Reopen, "ada", "", LAST);
+        let Decision::Log(mut event) = reopen else {
+            panic!("{reopen:?}")
+        };
+        event.alert_id = format!("al-{of}");
+        event.rule = of.clone();
+        let version = lake.alert_log_version().await.unwrap();
+        lake.append_alert_events(version, &[*event], &[])
+            .await
+            .unwrap();
+        let followed = book.follow(&lake).await.unwrap();
+        assert_eq!(followed.spares(&[rule()]), spared, "{of}");
+        assert_eq!(followed.spares(&[other.clone()]), of != STREAM_GAP, "{of}");
+    }
 }

@@ -129,6 +129,8 @@ enum Who {
     TheSame,
     ANewOne,
     TwoAtOnce,
+    /// Each of half of the rules.
+    TwoLanes,
 }
 
 async fn session_now(lake: &Lake) -> Session {
@@ -179,6 +181,12 @@ async fn live(versions: &[Version], batches: &[(usize, Who, bool)], ways: Ways) 
                 let (one, other) = tokio::join!(look(), evaluator.look(&session, &rules, &[], NOW));
                 vec![one.unwrap(), other.unwrap()]
             }
+            Who::TwoLanes => {
+                let (some, others) = rules.split_at(rules.len() / 2);
+                let half = |rules| run_alerts(&lake, &session, rules, &[], NOW, i64::MAX);
+                let (one, other) = tokio::join!(half(some), half(others));
+                vec![one.unwrap(), other.unwrap()]
+            }
         };
         for report in reports {
             assert!(report.failed.is_empty(), "{:?}", report.failed);
@@ -189,7 +197,7 @@ async fn live(versions: &[Version], batches: &[(usize, Who, bool)], ways: Ways) 
         .look(&session_now(&lake).await, &rules, &[], NOW)
         .await
         .unwrap();
-    assert!(evaluator.recent.session().is_some());
+    assert!(evaluator.recent.version().is_some());
     let session = session_now(&lake).await;
     let events = lake.alert_events().await.unwrap();
     let opened = events.iter().filter(|event| event.seq == 0);
@@ -212,7 +220,7 @@ proptest! {
     fn however_findings_come_the_log_says_what_everything_says(
         versions in prop::collection::vec(version(), 8..50),
         batches in prop::collection::vec(
-            (1..12_usize, prop::sample::select(vec![Who::Nobody, Who::TheSame, Who::TheSame, Who::ANewOne, Who::TwoAtOnce]), any::<bool>()),
+            (1..12_usize, prop::sample::select(vec![Who::Nobody, Who::TheSame, Who::TheSame, Who::ANewOne, Who::TwoAtOnce, Who::TwoLanes]), any::<bool>()),
             2..7,
         ),
         ways in (any::<bool>(), prop::sample::select(vec![0, 5, 10_000])).prop_map(|(rests, few)| Ways { rests, few }),
