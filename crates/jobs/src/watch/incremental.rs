@@ -118,7 +118,7 @@ impl<'a> News<'a> {
                 return Ok(());
             }
             if let Some(new) = self.since(version).await? {
-                return recent.add(whole, &new.rows, rules, now);
+                return Ok(recent.add(whole, &new.rows, rules, now)?);
             }
         }
         let Some(quick) = &self.quick else {

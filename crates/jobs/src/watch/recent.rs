@@ -147,7 +147,7 @@ impl Recent {
             findings,
             ..Recent::default()
         };
-        self.add(whole, &rows, rules, now)
+        Ok(self.add(whole, &rows, rules, now)?)
     }
 
     /// Adds rows that are new, in the columns of [`reads`](Recent::reads), and forgets those that are too old to matter.
@@ -157,7 +157,7 @@ impl Recent {
         rows: &Rows,
         rules: &[Rule],
         now: i64,
-    ) -> Result<(), JobsError> {
+    ) -> Result<(), DataFusionError> {
         self.after = self.after.max(begin(rules, &self.findings, now));
         for (table, batches) in rows {
             let held = self.rows.entry(table.clone()).or_default();

@@ -121,7 +121,13 @@ async fn what_others_log_of_other_rules_changes_no_plan() {
         id: "other".to_owned(),
         ..rule()
     };
-    assert!(!book.follow(&lake).await.unwrap().spares(&[other.clone()]));
+    assert!(
+        !book
+            .follow(&lake)
+            .await
+            .unwrap()
+            .spares(std::slice::from_ref(&other))
+    );
     assert!(book.follow(&lake).await.unwrap().spares(&[rule()]));
 
     for (of, spared) in [
@@ -141,6 +147,10 @@ async fn what_others_log_of_other_rules_changes_no_plan() {
             .unwrap();
         let followed = book.follow(&lake).await.unwrap();
         assert_eq!(followed.spares(&[rule()]), spared, "{of}");
-        assert_eq!(followed.spares(&[other.clone()]), of != STREAM_GAP, "{of}");
+        assert_eq!(
+            followed.spares(std::slice::from_ref(&other)),
+            of != STREAM_GAP,
+            "{of}"
+        );
     }
 }
