@@ -22,6 +22,7 @@ use datafusion::prelude::SessionContext;
 
 pub(crate) use accounts::{AccountNames, COLUMNS as ACCOUNT_COLUMNS};
 pub(crate) use choose::lowest_severity;
+pub(crate) use shipped::looks_up;
 pub use shipped::{register_for_plans, state_of, with_state};
 pub(crate) use zone::zone;
 

@@ -6,6 +6,7 @@ mod brute;
 mod chosen;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use datafusion::catalog::{
     TableProvider,
 };
 use datafusion::common::{DataFusionError, ScalarValue};
+use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
-use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::expr_fn::max;
@@ -37,9 +38,9 @@ use crate::common;
 use crate::complete::Names;
 use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
 use crate::limits::{Limits, config, runtime};
-use crate::mistake::{QueryError, Words};
+use crate::mistake::QueryError;
 use crate::params::{Given, Parameter, ParameterType, Value};
-use crate::script::{Kind, Library, Script};
+use crate::script::{Library, Script};
 use crate::{JobsError, function_names};
 
 /// A table of the lake at one version.
@@ -407,61 +408,6 @@ impl Session {
             values.insert(parameter.name.clone(), value);
         }
         Ok(values)
-    }
-
-    /// Views may select from each other: each is planned once those that it names are there.
-    async fn register_views(&mut self) -> Result<(), JobsError> {
-        self.refresh_names().await?;
-        let mut waiting = self.library.scripts(Kind::View)?;
-        while !waiting.is_empty() {
-            let missing: BTreeSet<String> = waiting
-                .iter()
-                .map(|view| view.source.name.clone())
-                .collect();
-            let (mut later, before) = (Vec::new(), waiting.len());
-            for view in waiting {
-                let told = |error| JobsError::Query {
-                    file: view.source.file.clone(),
-                    text: view.source.text.clone(),
-                    error,
-                };
-                let mut statement = self.parse(&view.source.text).map_err(told)?;
-                let state = self.context.state();
-                let tables = state
-                    .resolve_table_references(&statement)
-                    .map_err(|e| told(self.mistake(&e, &view.source.text)))?;
-                if tables.iter().any(|table| missing.contains(table.table())) {
-                    later.push(view);
-                    continue;
-                }
-                if let Some(name) = parameters(&mut statement).into_iter().next() {
-                    let place = Words::of(&view.source.text).find(&format!("${name}"));
-                    return Err(told(QueryError::correct(
-                        "a view takes no parameters",
-                        place,
-                    )));
-                }
-                let plan = self
-                    .plan(&view.source.text, &BTreeMap::new())
-                    .await
-                    .map_err(told)?;
-                let table = ViewTable::new(plan, Some(view.source.text.to_string()));
-                self.context
-                    .register_table(view.source.name.as_str(), Arc::new(table))?;
-            }
-            if later.len() == before {
-                let view = &later[0].source;
-                let error = QueryError::correct("views select from each other in a circle", None);
-                return Err(JobsError::Query {
-                    file: view.file.clone(),
-                    text: view.text.clone(),
-                    error,
-                });
-            }
-            waiting = later;
-            self.refresh_names().await?;
-        }
-        Ok(())
     }
 
     async fn refresh_names(&mut self) -> Result<(), JobsError> {

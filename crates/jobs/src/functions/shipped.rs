@@ -27,6 +27,12 @@ fn looking_up(names: &Arc<AccountNames>) -> impl Iterator<Item = ScalarUDF> {
     accounts::functions(names).into_iter().chain([unit])
 }
 
+/// Whether a function looks up what another session may know differently.
+pub(crate) fn looks_up(function: &ScalarUDF) -> bool {
+    let inner = function.inner();
+    inner.downcast_ref::<AccountFunction>().is_some() || inner.downcast_ref::<InOu>().is_some()
+}
+
 /// What a function has to take along to another machine, if it is one of ours that looks something up. Never empty.
 ///
 /// # Errors
