@@ -25,7 +25,7 @@ use book::Book;
 use incremental::{Looked, News, is_local};
 use quick::Quick;
 use reads::Reads;
-use recent::Recent;
+use recent::{MOST_FINDINGS, Recent, Span};
 
 /// How often somebody else may write to the log first.
 const ATTEMPTS: u32 = 20;
@@ -106,6 +106,8 @@ pub struct Evaluator {
     looks: u64,
     /// New rows whose groups are looked at without asking first which of them can fire.
     few: usize,
+    /// So many findings are all held in memory.
+    most: u64,
     /// The longest rest of a rule that took long.
     longest_rest: Duration,
     /// By rule: until when it rests.
@@ -129,6 +131,7 @@ impl Evaluator {
             recent: Recent::default(),
             looks: 0,
             few: FEW,
+            most: MOST_FINDINGS,
             longest_rest: Duration::ZERO,
             resting: HashMap::new(),
             rested: None,
@@ -276,10 +279,16 @@ impl Evaluator {
         }
         let is_done = |nth: usize| seen[nth].is_some_and(|seen| seen >= findings_version);
         let chosen = self.chosen(rules, is_done);
+        let span = Span {
+            rules,
+            now,
+            retained,
+            most: self.most,
+        };
         let mut news = News::of(&lake, session, self.quick.as_mut(), self.few);
         // Who looks once only would read for nothing.
         if self.looks > 0
-            && let Err(error) = news.refresh(&mut self.recent, rules, now).await
+            && let Err(error) = news.refresh(&mut self.recent, &span).await
         {
             tracing::warn!(%error, "recent rows are not held in memory; rules read them from the lake");
             self.recent = Recent::default();

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::quick::Quick;
 use super::reads::Rows;
-use super::recent::Recent;
+use super::recent::{Recent, Span};
 use crate::JobsError;
 use crate::evaluate::{Fired, Known, Values, evaluate, evaluate_within, select, touched};
 use crate::mistake::{QueryError, Words};
@@ -104,28 +104,27 @@ impl<'a> News<'a> {
     pub(super) async fn refresh(
         &mut self,
         recent: &mut Recent,
-        rules: &[Rule],
-        now: i64,
+        span: &Span<'_>,
     ) -> Result<(), JobsError> {
         let whole = self.session;
         let Some(quick) = &self.quick else {
             return Ok(());
         };
         // What is held may be more than is read now: then the rows that are new lack columns.
-        let fits = recent.reads() == quick.reads() && recent.reaches(rules, now);
+        let fits = recent.reads() == quick.reads() && recent.reaches(span);
         if fits && let Some(version) = recent.version() {
             if Some(version) == whole.version(Table::Findings) {
                 return Ok(());
             }
             if let Some(new) = self.since(version).await? {
-                return Ok(recent.add(whole, &new.rows, rules, now)?);
+                return Ok(recent.add(whole, &new.rows, span)?);
             }
         }
         let Some(quick) = &self.quick else {
             return Ok(());
         };
         let findings = self.lake.findings_by_day().await?;
-        recent.load(whole, rules, quick, findings, now).await
+        recent.load(whole, span, quick, findings).await
     }
 }
 
@@ -179,8 +178,9 @@ pub(super) async fn look(
         };
         let extents = extents(touched, rule, alerts);
         let back = rule.terms().back();
-        let is_recent =
-            |_: &Values, extent: &mut Extent| extent.from.saturating_sub(back) >= recent.after();
+        let is_recent = |_: &Values, extent: &mut Extent| {
+            recent.has_later_than(extent.from.saturating_sub(back))
+        };
         let mut older = extents.clone();
         let mut fired = Vec::new();
         if recent.version().is_some() {

@@ -18,8 +18,8 @@ use crate::session::Session;
 
 /// Bytes of rows that are held at most, about: two days of a million findings each.
 const MOST_BYTES: usize = 2 << 30;
-/// What rules look back to over more than two days is held as long as it is no more findings than this.
-const MOST_FINDINGS: u64 = 500_000;
+/// What rules look back to over more than two days is held as long as it is no more findings than this; and all there is, as long as that is not.
+pub(super) const MOST_FINDINGS: u64 = 500_000;
 /// What every rule may look back to, whatever it holds.
 const ALWAYS: i64 = 2 * DAY;
 const DAY: i64 = 86_400_000_000;
@@ -45,6 +45,23 @@ pub(super) struct Recent {
     findings: BTreeMap<i32, u64>,
     /// Less is held than rules look back to, for want of memory.
     is_short: bool,
+    /// All is held that the lake has.
+    is_all: bool,
+    /// What [`Span::retained`] was when the rows were taken.
+    retained: i64,
+}
+
+/// What rows matter, and how many may be held.
+#[derive(Clone, Copy)]
+pub(super) struct Span<'a> {
+    /// Who asks.
+    pub(super) rules: &'a [Rule],
+    /// UTC microseconds.
+    pub(super) now: i64,
+    /// Findings before this may have been taken out of the lake: UTC microseconds, `i64::MIN` where none was.
+    pub(super) retained: i64,
+    /// [`MOST_FINDINGS`], but for tests.
+    pub(super) most: u64,
 }
 
 /// Some rows, and the time from their first to their last.
@@ -87,8 +104,17 @@ impl Recent {
     }
 
     /// Whether as much is held as these rules look back to, or as can be.
-    pub(super) fn reaches(&self, rules: &[Rule], now: i64) -> bool {
-        self.is_short || self.after <= begin(rules, &self.findings, now)
+    pub(super) fn reaches(&self, span: &Span<'_>) -> bool {
+        match self.is_all {
+            // What was taken out of the lake since is let go.
+            true => self.retained == span.retained,
+            false => self.is_short || self.after <= begin(span, &self.findings),
+        }
+    }
+
+    /// Whether all rows later than `after` are there, in so far as the lake has them.
+    pub(super) fn has_later_than(&self, after: i64) -> bool {
+        self.is_all || after >= self.after
     }
 
     /// Rows later than this are all there; UTC microseconds.
@@ -128,26 +154,33 @@ impl Recent {
         &self.reads
     }
 
-    /// Takes the rows of `whole` that `rules` look back to; `findings` is how many there are of each day (days since 1970).
+    /// Takes the rows of `whole` that rules look back to; `findings` is how many there are of each day (days since 1970).
     pub(super) async fn load(
         &mut self,
         whole: &Session,
-        rules: &[Rule],
+        span: &Span<'_>,
         quick: &Quick,
         findings: BTreeMap<i32, u64>,
-        now: i64,
     ) -> Result<(), JobsError> {
-        let after = begin(rules, &findings, now);
+        let is_all = findings.values().sum::<u64>() <= span.most;
+        let after = match is_all {
+            true => i64::MIN,
+            false => begin(span, &findings),
+        };
         let reads = quick.reads().clone();
-        let mut rows = reads.rows(whole, Some(after)).await?;
+        let mut rows = reads
+            .rows(whole, (after > i64::MIN).then_some(after))
+            .await?;
         reads.fitted(&mut rows, quick.session())?;
         *self = Recent {
             after,
             reads,
             findings,
+            is_all,
+            retained: span.retained,
             ..Recent::default()
         };
-        Ok(self.add(whole, &rows, rules, now)?)
+        Ok(self.add(whole, &rows, span)?)
     }
 
     /// Adds rows that are new, in the columns of [`reads`](Recent::reads), and forgets those that are too old to matter.
@@ -155,10 +188,16 @@ impl Recent {
         &mut self,
         whole: &Session,
         rows: &Rows,
-        rules: &[Rule],
-        now: i64,
+        span: &Span<'_>,
     ) -> Result<(), DataFusionError> {
-        self.after = self.after.max(begin(rules, &self.findings, now));
+        // What rules read of a finding may be several rows.
+        self.is_all &= self.rows.values().all(|held| {
+            let rows: usize = held.iter().map(|held| held.rows.num_rows()).sum();
+            rows as u64 <= span.most.saturating_mul(4)
+        });
+        if !self.is_all {
+            self.after = self.after.max(begin(span, &self.findings));
+        }
         for (table, batches) in rows {
             let held = self.rows.entry(table.clone()).or_default();
             for batch in batches {
@@ -168,8 +207,8 @@ impl Recent {
         self.keep_later()?;
         while self.bytes() > MOST_BYTES {
             // Half of the time that is held; in the end only rows of the future would be left.
-            let half = (now.saturating_sub(self.after) / 2).max(1_000_000);
-            if self.after > now {
+            let half = (span.now.saturating_sub(self.after) / 2).max(1_000_000);
+            if self.after > span.now {
                 tracing::warn!(
                     "rows of one moment do not fit into memory; rules read them from the lake"
                 );
@@ -177,7 +216,7 @@ impl Recent {
                 return Ok(());
             }
             self.after = self.after.saturating_add(half);
-            self.is_short = true;
+            (self.is_short, self.is_all) = (true, false);
             self.keep_later()?;
         }
         self.session = OnceCell::new();
@@ -230,15 +269,18 @@ fn join(held: &mut Vec<Held>) -> Result<(), DataFusionError> {
 
 /// The time after which rows are held: as far back as the rules look that are asked about new rows alone, and some hours. Reaches of more than
 /// two days count as long as there are few enough findings since then.
-fn begin(rules: &[Rule], findings: &BTreeMap<i32, u64>, now: i64) -> i64 {
-    let local = rules.iter().filter(|rule| rule.enabled && is_local(rule));
+fn begin(span: &Span<'_>, findings: &BTreeMap<i32, u64>) -> i64 {
+    let local = span
+        .rules
+        .iter()
+        .filter(|rule| rule.enabled && is_local(rule));
     let mut reaches: Vec<i64> = local.map(|rule| rule.terms().back()).collect();
     reaches.sort_unstable();
-    let begin = |reach: i64| now.saturating_sub(reach).saturating_sub(LATE);
+    let begin = |reach: i64| span.now.saturating_sub(reach).saturating_sub(LATE);
     let is_held = |reach: &i64| {
         let first = i32::try_from(begin(*reach).div_euclid(DAY)).unwrap_or(i32::MIN);
         let since = findings.range(first..).map(|(_, findings)| findings);
-        *reach <= ALWAYS || since.sum::<u64>() <= MOST_FINDINGS
+        *reach <= ALWAYS || since.sum::<u64>() <= span.most
     };
     begin(reaches.into_iter().rev().find(is_held).unwrap_or(0))
 }

@@ -18,7 +18,7 @@ use crate::health::Done;
 
 /// Between looks for commits of other processes; one's own wake the evaluation.
 const BETWEEN_GLANCES: Duration = Duration::from_secs(2);
-/// Evaluations rest for as long as the last one took, and no longer than this: they take half of the time at most.
+/// Evaluations rest for a quarter of the time that the last one took, and no longer than this: others want processors, too.
 const LONGEST_REST: Duration = Duration::from_secs(10);
 /// A rule that takes long rests alone, and no longer than this: its alerts are late by so much at most.
 const LONGEST_REST_OF_A_RULE: Duration = Duration::from_secs(60);
@@ -110,7 +110,7 @@ impl Service {
                     Err(failure) => return Err(failure),
                 }
                 evaluated = Some(version);
-                rest = looked.elapsed().min(LONGEST_REST);
+                rest = (looked.elapsed() / 4).min(LONGEST_REST);
             }
             if turns.now(lane) {
                 self.health.beat(Role::Alerts);

@@ -9,12 +9,13 @@ use lake::{Lake, Provenance, WriterOptions};
 use proptest::prelude::*;
 
 use super::DAY;
+use crate::watch::recent::MOST_FINDINGS;
 use crate::watch::{Evaluator, plan_rule, run_alerts};
 use crate::{Library, Limits, Session, evaluate};
 
 const MINUTE: i64 = 60_000_000;
 const START: i64 = DAY * 20_000;
-/// Half of the findings are older than what is held in memory.
+/// Half of the findings are older than what is held in memory, where not all are.
 const NOW: i64 = START + 3 * DAY;
 
 /// One version of a finding.
@@ -138,11 +139,13 @@ async fn session_now(lake: &Lake) -> Session {
     Session::open(lake, &library, &limits).await.unwrap()
 }
 
-/// How the evaluator goes about it: whether rules rest that took long, and from how many new rows on groups are looked through for hopeless ones.
+/// How the evaluator goes about it: whether rules rest that took long, and from how many new rows on groups are looked through for hopeless ones,
+/// and how many findings are all held in memory.
 #[derive(Debug, Clone, Copy)]
 struct Ways {
     rests: bool,
     few: usize,
+    most: u64,
 }
 
 async fn live(versions: &[Version], batches: &[(usize, Who, bool)], ways: Ways) {
@@ -153,6 +156,7 @@ async fn live(versions: &[Version], batches: &[(usize, Who, bool)], ways: Ways) 
     let (library, limits, rules) = (Library::built_in(), Limits::default(), rules());
     let mut evaluator = Evaluator::new(lake.clone(), i64::MAX);
     evaluator.few = ways.few;
+    evaluator.most = ways.most;
     let mut rest = versions;
     for (nth, (size, who, compact)) in batches
         .iter()
@@ -223,7 +227,8 @@ proptest! {
             (1..12_usize, prop::sample::select(vec![Who::Nobody, Who::TheSame, Who::TheSame, Who::ANewOne, Who::TwoAtOnce, Who::TwoLanes]), any::<bool>()),
             2..7,
         ),
-        ways in (any::<bool>(), prop::sample::select(vec![0, 5, 10_000])).prop_map(|(rests, few)| Ways { rests, few }),
+        ways in (any::<bool>(), prop::sample::select(vec![0, 5, 10_000]), prop::sample::select(vec![0, MOST_FINDINGS]))
+            .prop_map(|(rests, few, most)| Ways { rests, few, most }),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(live(&versions, &batches, ways));
