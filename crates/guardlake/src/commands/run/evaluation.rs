@@ -18,6 +18,8 @@ use crate::health::Done;
 
 /// Between looks for commits of other processes; one's own wake the evaluation.
 const BETWEEN_GLANCES: Duration = Duration::from_secs(2);
+/// The same of rules that read everything, which rest for so long anyway: each look costs requests.
+const BETWEEN_GLANCES_AT_ALL: Duration = Duration::from_secs(10);
 /// Evaluations rest for a quarter of the time that the last one took, and no longer than this: others want processors, too.
 const LONGEST_REST: Duration = Duration::from_secs(10);
 /// A rule that takes long rests alone, and no longer than this: its alerts are late by so much at most.
@@ -121,7 +123,11 @@ impl Service {
             let rested = evaluator.rested();
             let news = async {
                 tokio::time::sleep(rest).await;
-                let glance = Instant::now() + BETWEEN_GLANCES;
+                let glance = match lane {
+                    Lane::Incremental => BETWEEN_GLANCES,
+                    Lane::Whole => BETWEEN_GLANCES_AT_ALL,
+                };
+                let glance = Instant::now() + glance;
                 let until = rested.map_or(glance, |at| at.min(glance));
                 // The sender lives as long as the lake.
                 let _ = tokio::time::timeout_at(until, commits.changed()).await;
