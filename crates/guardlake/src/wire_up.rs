@@ -50,13 +50,10 @@ pub(crate) fn log(
     };
     let level = settings.log.level.as_deref().unwrap_or(by_flag);
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("warn"));
-    // It tells of every file of every log that it reads.
-    let filter = match level.contains(CHATTY) {
-        true => filter,
-        false => match format!("{CHATTY}=warn").parse() {
-            Ok(quiet) => filter.add_directive(quiet),
-            Err(_) => filter,
-        },
+    // It tells of every file of every log that it reads; whoever names targets may ask for that.
+    let filter = match (level, format!("{CHATTY}=warn").parse()) {
+        ("info" | "debug" | "trace", Ok(quiet)) => filter.add_directive(quiet),
+        _ => filter,
     };
     let is_json = match settings.log.format.unwrap_or_default() {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
