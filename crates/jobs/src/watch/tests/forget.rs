@@ -77,8 +77,10 @@ async fn who_goes_on_with_a_forgotten_alert_is_understood() {
     let logged = lake.append_alert_events(version, &[*event], &[]).await;
     assert!(matches!(logged.unwrap(), AlertCommit::Committed { .. }));
     assert!(look(&mut evaluator, &lake, LAST).await.events.is_empty());
-    assert_eq!(evaluator.alerts_held(), 1);
-    // It is the whole alert that is remembered, so it is resolved for quiet as any other.
+    // It is the whole alert that is remembered, when it began and what was told of it, too; so it is resolved for quiet as any other.
+    let all = fold(lake.alert_events().await.unwrap());
+    assert_eq!(evaluator.book.alerts(), all);
+    assert!(all[0].opened_at < LAST);
     let later = look(&mut evaluator, &lake, LAST + 3 * DAY).await;
     assert_eq!(later.events.len(), 1);
     assert_eq!(
