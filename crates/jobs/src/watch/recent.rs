@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alerts::Rule;
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::{concat_batches, filter_record_batch, max, min};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::DataFusionError;
@@ -74,10 +74,7 @@ struct Held {
 impl Held {
     /// `None` where no row is later than `after`.
     fn of(rows: RecordBatch, after: i64) -> Result<Option<Held>, DataFusionError> {
-        let times = rows
-            .column(rows.schema().index_of(TIME)?)
-            .as_primitive::<TimestampMicrosecondType>();
-        let later: BooleanArray = times
+        let later: BooleanArray = times(&rows)?
             .iter()
             .map(|time| Some(time.is_some_and(|time| time > after)))
             .collect();
@@ -86,15 +83,15 @@ impl Held {
             all if all == later.len() => rows,
             _ => filter_record_batch(&rows, &later)?,
         };
-        let times = rows
-            .column(rows.schema().index_of(TIME)?)
-            .as_primitive::<TimestampMicrosecondType>();
-        Ok(min(times).zip(max(times)).map(|(first, last)| Held {
-            rows: rows.clone(),
-            first,
-            last,
-        }))
+        let span = min(times(&rows)?).zip(max(times(&rows)?));
+        Ok(span.map(|(first, last)| Held { rows, first, last }))
     }
+}
+
+/// When the findings of some rows were.
+fn times(rows: &RecordBatch) -> Result<&TimestampMicrosecondArray, DataFusionError> {
+    let column = rows.column(rows.schema().index_of(TIME)?);
+    Ok(column.as_primitive::<TimestampMicrosecondType>())
 }
 
 impl Recent {

@@ -139,7 +139,7 @@ impl Service {
         }
     }
 
-    /// A look at the rules of a lane, on threads that others do not wait for.
+    /// A look at the rules of a lane, as a task that other roles do not wait for.
     async fn look(&self, lane: Lane, mut evaluator: Evaluator) -> (Result<(), Failure>, Evaluator) {
         let files = self.files.now();
         let mut rules = match alert::enabled_rules(&files.library) {
