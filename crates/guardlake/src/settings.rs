@@ -103,7 +103,7 @@ pub(crate) struct ExportSettings {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IngestSettings {
-    /// Commit when the oldest record of a batch is this old: `5s`.
+    /// Commit when the oldest record of a batch is this old: `5s`. Idle shards are asked four times as often, at least once a second.
     #[serde(deserialize_with = "values::period")]
     #[schemars(extend("default" = values::seconds(finding::Limits::default().max_age_ms / 1_000)))]
     pub(crate) max_age: Option<String>,

@@ -45,7 +45,7 @@ pub(crate) fn register(context: &mut SessionContext, names: &Arc<AccountNames>) 
 }
 
 /// Text of any of Arrow's three string types, row by row.
-enum Texts<'a> {
+pub(crate) enum Texts<'a> {
     Utf8(&'a StringArray),
     Large(&'a LargeStringArray),
     View(&'a StringViewArray),
@@ -53,7 +53,7 @@ enum Texts<'a> {
 
 impl<'a> Texts<'a> {
     /// `array` must have passed [`text_type`].
-    fn of(array: &'a ArrayRef) -> Texts<'a> {
+    pub(crate) fn of(array: &'a ArrayRef) -> Texts<'a> {
         match array.data_type() {
             DataType::LargeUtf8 => Texts::Large(array.as_string()),
             DataType::Utf8View => Texts::View(array.as_string_view()),
@@ -61,7 +61,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    fn get(&self, row: usize) -> Option<&'a str> {
+    pub(crate) fn get(&self, row: usize) -> Option<&'a str> {
         match self {
             Texts::Utf8(array) => array.is_valid(row).then(|| array.value(row)),
             Texts::Large(array) => array.is_valid(row).then(|| array.value(row)),
@@ -71,7 +71,7 @@ impl<'a> Texts<'a> {
 }
 
 /// The string type to hand a text argument over in: its own, or plain text for dictionaries, nulls and numbers.
-fn text_type(given: &DataType) -> DataType {
+pub(crate) fn text_type(given: &DataType) -> DataType {
     match given {
         DataType::LargeUtf8 | DataType::Utf8View => given.clone(),
         DataType::Dictionary(_, values) => text_type(values),

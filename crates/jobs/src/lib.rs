@@ -16,6 +16,7 @@ mod common;
 mod complete;
 mod evaluate;
 mod evidence;
+mod first;
 mod functions;
 mod gaps;
 mod limits;

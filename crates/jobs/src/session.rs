@@ -4,6 +4,7 @@
 mod brute;
 #[cfg(test)]
 mod chosen;
+mod later;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -36,12 +37,14 @@ use crate::answer::{Answer, Deadline, in_time};
 use crate::bind::{bind, parameters};
 use crate::common;
 use crate::complete::Names;
+use crate::first;
 use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
 use crate::limits::{Limits, config, runtime};
 use crate::mistake::QueryError;
 use crate::params::{Given, Parameter, ParameterType, Value};
 use crate::script::{Library, Script};
 use crate::{JobsError, function_names};
+use later::Later;
 
 /// A table of the lake at one version.
 #[derive(Debug, Clone)]
@@ -71,7 +74,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens all tables of a lake at their present versions.
+    /// Opens the findings of a lake at their present version. The other tables are opened by the first question that names them.
     pub async fn open(
         lake: &Lake,
         library: &Library,
@@ -79,14 +82,29 @@ impl Session {
     ) -> Result<Session, JobsError> {
         let mut tables = Vec::new();
         for table in Table::ALL {
-            let Provided { provider, version } = lake.provider(table).await?;
-            tables.push(Opened {
-                table,
-                provider,
-                version: Some(version),
+            let known = lake.known_schema(table);
+            tables.push(match known.filter(|_| table != Table::Findings) {
+                Some(schema) => Opened {
+                    table,
+                    provider: Arc::new(Later::new(lake.clone(), table, schema)),
+                    version: None,
+                },
+                None => {
+                    let Provided { provider, version } = lake.provider(table).await?;
+                    Opened {
+                        table,
+                        provider,
+                        version: Some(version),
+                    }
+                }
             });
         }
-        Session::over(tables, library, limits).await
+        let rows = lake.account_history().await?;
+        let schema = rows
+            .first()
+            .map_or_else(|| Table::Accounts.schema(), RecordBatch::schema);
+        let accounts = MemTable::try_new(schema, vec![rows])?;
+        Session::set_up(tables, Some(Arc::new(accounts)), library, limits, None).await
     }
 
     /// A session over rows in memory; tables that are not named are empty.
@@ -151,10 +169,14 @@ impl Session {
         limits: &Limits,
         elsewhere: Option<&dyn Elsewhere>,
     ) -> Result<Session, JobsError> {
-        let builder = SessionStateBuilder::new()
+        let mut builder = SessionStateBuilder::new()
             .with_config(config(limits))
             .with_runtime_env(runtime(limits)?)
             .with_default_features();
+        // Those who work elsewhere know DataFusion's own operators.
+        if elsewhere.is_none() {
+            builder = builder.with_physical_optimizer_rules(first::optimizer_rules());
+        }
         let mut context = SessionContext::new_with_state(builder.build());
         let names = match accounts {
             Some(accounts) => {
@@ -187,7 +209,7 @@ impl Session {
         Ok(session)
     }
 
-    /// The Delta version that a table is seen at.
+    /// The Delta version that a table is seen at; `None` for rows in memory and for tables that are opened later.
     pub fn version(&self, table: Table) -> Option<i64> {
         self.versions.get(&table).copied()
     }

@@ -4,8 +4,10 @@
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use deltalake::DeltaTable;
 use tokio::sync::{Mutex, watch};
 
@@ -24,6 +26,8 @@ pub(crate) struct Kept {
     logs: HashMap<Table, Mutex<Option<Followed>>>,
     /// For reading: one handle a table, moved forward and never back.
     readers: Mutex<HashMap<Table, DeltaTable>>,
+    /// The columns of tables that were opened for DataFusion.
+    schemas: std::sync::Mutex<HashMap<Table, SchemaRef>>,
     /// All rows, and the version that they are of.
     rows: Mutex<HashMap<Table, (i64, Vec<RecordBatch>)>>,
     /// What this process committed last.
@@ -45,9 +49,22 @@ impl Default for Kept {
                 .map(|table| (table, Mutex::default()))
                 .collect(),
             readers: Mutex::default(),
+            schemas: std::sync::Mutex::default(),
             rows: Mutex::default(),
             commits: each.map(|table| (table, watch::Sender::new(-1))).collect(),
         }
+    }
+}
+
+impl Kept {
+    pub(crate) fn opened(&self, table: Table, schema: SchemaRef) {
+        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        schemas.insert(table, schema);
+    }
+
+    pub(crate) fn schema(&self, table: Table) -> Option<SchemaRef> {
+        let schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        schemas.get(&table).cloned()
     }
 }
 

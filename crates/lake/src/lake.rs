@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use alerts::AlertEvent;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::{StructField, StructType};
@@ -166,7 +168,13 @@ impl Lake {
             .table_provider()
             .await
             .map_err(|e| self.delta(table, "read the table", e.into()))?;
+        self.kept().opened(table, provider.schema());
         Ok(Provided { provider, version })
+    }
+
+    /// The columns that a table had when [`Lake::provider`] was asked for it last; `None` where it was not.
+    pub fn known_schema(&self, table: Table) -> Option<SchemaRef> {
+        self.kept().schema(table)
     }
 
     /// A writer of findings.
@@ -196,6 +204,11 @@ impl Lake {
         }
         self.append(Table::Sources, &tables::sources_batch(rows)?)
             .await
+    }
+
+    /// All rows of `accounts`, as they are: what was known of each account, and since when.
+    pub async fn account_history(&self) -> Result<Vec<RecordBatch>, LakeError> {
+        self.rows(Table::Accounts).await
     }
 
     /// What is known of accounts, the latest row of each, sorted by account. One whose row has a `valid_to` is no longer there.

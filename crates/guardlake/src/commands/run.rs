@@ -1,6 +1,7 @@
 //! `guardlake run`: the service. Roles that go on for ever, in one process or each in its own, that are begun again when they break
 //! and ended in order: what is read is committed, what is committed is evaluated, what rings is told.
 
+mod background;
 mod evaluation;
 mod reload;
 mod roles;
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 use crate::health::Health;
 use crate::settings::Settings;
 use crate::{metrics, wire_up};
+use background::Background;
 use reload::Files;
 use roles::Service;
 use supervise::{PAUSES, supervise};
@@ -56,6 +58,7 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
         settings: settings.clone(),
         files,
         health: health.clone(),
+        background: Background::start()?,
         rings_here: settings.notify.file.is_none(),
     };
     let stop = stop_on_signals()?;

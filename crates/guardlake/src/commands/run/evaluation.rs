@@ -164,9 +164,13 @@ impl Service {
             let rung = rung.await;
             (rung, evaluator)
         };
-        let (rung, evaluator) = match tokio::spawn(look).await {
-            Ok(looked) => looked,
-            Err(broken) => resume_unwind(broken.into_panic()),
+        // Whoever has a burst to tell of does not wait for who reads everything.
+        let (rung, evaluator) = match lane {
+            Lane::Incremental => match tokio::spawn(look).await {
+                Ok(looked) => looked,
+                Err(broken) => resume_unwind(broken.into_panic()),
+            },
+            Lane::Whole => self.background.run(look).await,
         };
         self.health.done(Done::Evaluation);
         let rung = match rung {

@@ -12,6 +12,7 @@ use notifier::Notifier;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::background::Background;
 use super::reload::Files;
 use super::streams::FollowedSource;
 use crate::args::Role;
@@ -42,6 +43,7 @@ pub(super) struct Service {
     pub(super) settings: Settings,
     pub(super) files: Files,
     pub(super) health: Health,
+    pub(super) background: Background,
     /// Alerts are told on standard output, for want of channels.
     pub(super) rings_here: bool,
 }
@@ -225,11 +227,15 @@ impl Service {
         let expired = match retention.is_for_ever() {
             true => 0,
             false => {
-                let expired = self.lake.expire(&retention, false).await?;
+                let lake = self.lake.clone();
+                let expired = async move { lake.expire(&retention, false).await };
+                let expired = self.background.run(expired).await?;
                 expired.iter().map(|day| day.rows).sum()
             }
         };
-        let done = self.lake.compact(CompactOptions::default()).await?;
+        let lake = self.lake.clone();
+        let compacted = async move { lake.compact(CompactOptions::default()).await };
+        let done = self.background.run(compacted).await?;
         let files: u64 = done.rewrites.iter().map(|rewrite| rewrite.files).sum();
         let mut deleted = 0;
         if vacuum {
@@ -238,7 +244,11 @@ impl Service {
                 let wrong = |e| Failure::usage(format!("upkeep.vacuum_older_than: {e}"));
                 options.older_than = micros(text).map_err(wrong)?;
             }
-            let done = self.lake.vacuum(options).await?;
+            let lake = self.lake.clone();
+            let done = self
+                .background
+                .run(async move { lake.vacuum(options).await });
+            let done = done.await?;
             deleted = done
                 .iter()
                 .map(|table| table.files.len() as u64 + table.log_files)

@@ -143,15 +143,16 @@ pub(super) async fn options(
     let ttl = period(&settings.ingest.lease_ttl, "ingest.lease_ttl")?;
     let ttl = ttl.map_or(LEASE_TTL, |micros| Duration::from_micros(micros as u64));
     let share = share || settings.ingest.share.unwrap_or(false);
+    let limits = Limits {
+        max_age_ms: max_age.map_or(limits.max_age_ms, |micros| (micros / 1_000) as u64),
+        max_rows: settings.ingest.max_rows.unwrap_or(limits.max_rows),
+        max_bytes: settings.ingest.max_bytes.unwrap_or(limits.max_bytes),
+    };
     Ok(ConsumerOptions {
         streams,
-        limits: Limits {
-            max_age_ms: max_age.map_or(limits.max_age_ms, |micros| (micros / 1_000) as u64),
-            max_rows: settings.ingest.max_rows.unwrap_or(limits.max_rows),
-            max_bytes: settings.ingest.max_bytes.unwrap_or(limits.max_bytes),
-        },
+        limits,
         writer: writer_options(settings)?,
-        idle_poll: Duration::from_secs(1),
+        idle_poll: idle_poll(&limits),
         pace: Pace::default(),
         memory: settings.ingest.memory.unwrap_or(MEMORY),
         leases: share.then(|| LeaseOptions {
@@ -161,6 +162,13 @@ pub(super) async fn options(
     })
 }
 
+/// How long a shard that had nothing new is left alone: a second, in which other readers have their turn, or a quarter of the time that a
+/// finding may wait for its commit. Five calls a second are what Kinesis allows all readers of a shard.
+fn idle_poll(limits: &Limits) -> Duration {
+    let quarter = Duration::from_millis(limits.max_age_ms / 4);
+    quarter.clamp(Duration::from_millis(250), Duration::from_secs(1))
+}
+
 fn start(text: &str) -> Result<Start, Failure> {
     settings::start(text).map_err(|why| Failure::usage(format!("stream.start: {why}")))
 }
@@ -168,6 +176,22 @@ fn start(text: &str) -> Result<Start, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_commits_often_asks_often() {
+        let polled = |max_age_ms| {
+            let limits = Limits {
+                max_age_ms,
+                ..Limits::default()
+            };
+            idle_poll(&limits).as_millis()
+        };
+        assert_eq!(
+            [5_000, 4_000, 2_000, 1_000, 0].map(polled),
+            [1_000, 1_000, 500, 250, 250]
+        );
+        assert_eq!(idle_poll(&Limits::default()), Duration::from_secs(1));
+    }
 
     #[test]
     fn streams_are_names_with_or_without_region_or_arns() {
