@@ -23,8 +23,6 @@ use crate::{LakeError, Surroundings, Table};
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// zstd level of what is rewritten once and read for years: a fifth smaller than at level 1, at twice the time of writing.
 const PACKED: i32 = 9;
-/// The same of raw findings, which are most of the bytes.
-const PACKED_RAW: i32 = 15;
 /// Bytes of a page of raw findings there, before compression: findings that are alike lie together, and a page sees some two thousand of them. Who
 /// reads one finding unpacks a page, in some milliseconds.
 const PACKED_RAW_PAGE: usize = 4 << 20;
@@ -82,7 +80,6 @@ impl FileWriter {
     ) -> Result<FileWriter, LakeError> {
         let mut builder = properties(table)
             .set_compression(zstd(PACKED))
-            .set_column_compression(ColumnPath::from("raw"), zstd(PACKED_RAW))
             .set_column_data_page_size_limit(ColumnPath::from("raw"), PACKED_RAW_PAGE);
         for column in blooms {
             let path = ColumnPath::from(*column);
