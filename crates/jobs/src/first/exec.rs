@@ -10,8 +10,9 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::projection::ProjectionMapping;
 use datafusion::physical_expr::{
-    Distribution, EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr,
+    Distribution, EquivalenceProperties, PhysicalExpr, PhysicalSortExpr,
 };
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{
@@ -83,12 +84,11 @@ impl FirstOfEachExec {
         wanted: Vec<usize>,
     ) -> Result<FirstOfEachExec> {
         let schema = Arc::new(all.project(&wanted)?);
-        let partitioning = input.output_partitioning();
-        let is_all = wanted.iter().copied().eq(0..all.fields().len());
-        let partitioning = match is_all {
-            true => partitioning.clone(),
-            false => Partitioning::UnknownPartitioning(partitioning.partition_count()),
-        };
+        // Whoever is above may count on the rows of a key being in one place.
+        let mapping = ProjectionMapping::from_indices(&wanted, &all)?;
+        let partitioning = input
+            .output_partitioning()
+            .project(&mapping, input.equivalence_properties());
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             partitioning,

@@ -120,7 +120,7 @@ fn limits(memory: usize) -> Limits {
     }
 }
 
-const QUESTIONS: [&str; 7] = [
+const QUESTIONS: [&str; 8] = [
     "SELECT k, j, label, u FROM (SELECT *, row_number() OVER (PARTITION BY k, j ORDER BY t DESC, u) AS nth FROM t) WHERE nth = 1 ORDER BY u",
     "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY w NULLS FIRST, j, u DESC) AS nth FROM t) WHERE nth < 2 ORDER BY u",
     "SELECT u + nth FROM (SELECT u, row_number() OVER (PARTITION BY upper(k), j % 2 ORDER BY u) AS nth FROM t) WHERE 1 >= nth ORDER BY 1",
@@ -128,6 +128,9 @@ const QUESTIONS: [&str; 7] = [
     "SELECT count(*), count(nth) FROM (SELECT row_number() OVER (PARTITION BY label) AS nth FROM t) WHERE nth <= 1",
     "SELECT nth, u FROM (SELECT u, j, k, row_number() OVER (PARTITION BY t ORDER BY u DESC) AS nth FROM t) \
      WHERE j > 1 AND nth = 1 AND k IS NOT NULL ORDER BY u",
+    // What is grouped by the key counts on its rows being in one place, also when the order is left out of the rows.
+    "SELECT k, count(*) FROM (SELECT k, row_number() OVER (PARTITION BY k ORDER BY t DESC, u) AS nth FROM t) \
+     WHERE nth = 1 GROUP BY k ORDER BY k",
     // What is grouped by the same columns must not believe that rows come sorted.
     "SELECT k, j, count(*) FROM (SELECT k, j, row_number() OVER (PARTITION BY k, j, t ORDER BY u) AS nth FROM t) \
      WHERE nth = 1 GROUP BY k, j ORDER BY k, j",
