@@ -33,6 +33,8 @@ const ATTEMPTS: u32 = 20;
 const RESTS: u32 = 4;
 /// How long one rests that time alone can change: hours of silence are not told by the second.
 const LEAST_REST: Duration = Duration::from_secs(10);
+/// So many planned events are held twice until they are written, for when somebody else writes first. More are found once more.
+const KEPT_FOR_AGAIN: usize = 10_000;
 /// A rule that took longer is looked at when no other has something to see.
 const LONG: Duration = Duration::from_millis(100);
 
@@ -198,7 +200,7 @@ impl Evaluator {
             let followed = self.book.follow(&self.lake).await?;
             self.book.forget(self.lake.retained_from().await?);
             // What others wrote of other rules changes nothing of what was seen.
-            let planned = match looked.take().filter(|_| followed.spares(rules)) {
+            let mut planned = match looked.take().filter(|_| followed.spares(rules)) {
                 Some(planned) => planned,
                 None => self.planned(session, rules, now).await?,
             };
@@ -207,7 +209,13 @@ impl Evaluator {
                 suppressions,
                 now,
             };
-            let events = ring(planned.events.clone(), self.book.alerts(), &bell);
+            let is_kept = planned.events.len() <= KEPT_FOR_AGAIN;
+            let spare = is_kept.then(|| planned.events.clone());
+            let events = ring(
+                std::mem::take(&mut planned.events),
+                self.book.alerts(),
+                &bell,
+            );
             match self
                 .lake
                 .append_alert_events(followed.version, &events, &planned.evaluated)
@@ -227,7 +235,7 @@ impl Evaluator {
                         planned_on = followed.version,
                         "somebody else wrote to the alert log first"
                     );
-                    looked = Some(planned);
+                    looked = spare.map(|events| Planned { events, ..planned });
                 }
             }
         }

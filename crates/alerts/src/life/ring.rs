@@ -1,11 +1,11 @@
 //! Which of the planned events somebody should hear of, and what time alone does to alerts.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use finding::Label;
 
-use crate::life::fold::{apply, first};
-use crate::life::{Alert, AlertEvent, EVALUATOR, Event, State, Suppression, Told};
+use crate::life::{Alert, AlertEvent, EVALUATOR, Event, State, Suppression, Told, followed};
 use crate::{Rule, rfc3339};
 
 /// A growth to this many times what was last told is told again.
@@ -36,39 +36,44 @@ pub fn ring(planned: Vec<AlertEvent>, alerts: &[Alert], bell: &Bell<'_>) -> Vec<
         .iter()
         .map(|alert| (alert.alert_id.as_str(), alert))
         .collect();
-    let mut changed: HashMap<String, Alert> = HashMap::new();
-    let mut events = Vec::with_capacity(planned.len());
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut events: Vec<AlertEvent> = Vec::with_capacity(planned.len());
     for mut event in planned {
-        let before = changed
-            .get(&event.alert_id)
-            .or_else(|| known.get(event.alert_id.as_str()).copied());
-        bell.judge(&mut event, before);
-        let after = match before.cloned() {
-            None => first(event.clone()),
-            Some(mut alert) => {
-                apply(&mut alert, event.clone());
-                alert
-            }
-        };
-        changed.insert(event.alert_id.clone(), after);
+        let before = known.get(event.alert_id.as_str()).copied();
+        let places = places.entry(event.alert_id.clone()).or_default();
+        bell.judge(&mut event, after(before, &events, places).as_deref());
+        places.push(events.len());
         events.push(event);
     }
-    let mut begun = BTreeSet::new();
-    for event in &events {
-        if !known.contains_key(event.alert_id.as_str()) {
-            begun.insert(event.alert_id.clone());
-        }
-    }
-    let old = alerts
-        .iter()
-        .map(|alert| changed.get(&alert.alert_id).unwrap_or(alert));
-    let new = begun.iter().filter_map(|id| changed.get(id));
     let rules = rules_by_id(bell.rules);
-    let by_time = old
-        .chain(new)
-        .filter_map(|alert| quiet_event(alert, &rules, bell.now).or_else(|| bell.awake(alert)));
-    events.extend(by_time.collect::<Vec<_>>());
+    let by_time =
+        |alert: &Alert| quiet_event(alert, &rules, bell.now).or_else(|| bell.awake(alert));
+    let changed = |id: &str| places.get(id).map_or(&[][..], Vec::as_slice);
+    let old = alerts.iter().filter_map(|alert| {
+        let after = after(Some(alert), &events, changed(&alert.alert_id));
+        after.as_deref().and_then(by_time)
+    });
+    let is_new = |id: &&String| !known.contains_key(id.as_str());
+    let begun: BTreeSet<&String> = places.keys().filter(is_new).collect();
+    let new = begun.into_iter().filter_map(|id| {
+        let after = after(None, &events, changed(id));
+        after.as_deref().and_then(by_time)
+    });
+    let by_time: Vec<AlertEvent> = old.chain(new).collect();
+    events.extend(by_time);
     events
+}
+
+/// An alert as those of the events leave it that are at `places`. One at a time: all together take as much memory as the log.
+fn after<'a>(
+    before: Option<&'a Alert>,
+    events: &[AlertEvent],
+    places: &[usize],
+) -> Option<Cow<'a, Alert>> {
+    let mine = places.iter().map(|at| events[*at].clone());
+    mine.fold(before.map(Cow::Borrowed), |before, event| {
+        Some(Cow::Owned(followed(before.as_deref(), event)))
+    })
 }
 
 /// `resolved` for each alert that its rule says is over: the last match is older than `resolve_after`. [`ring()`] does this
