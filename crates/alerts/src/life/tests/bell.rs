@@ -30,6 +30,29 @@ fn an_alert_rings_once_and_again_when_it_is_ten_times_as_large() {
 }
 
 #[test]
+fn of_two_events_of_one_alert_the_second_is_judged_by_what_the_first_leaves() {
+    let life = life();
+    let rows = [(9, 1), (8, 2), (7, 9)];
+    let look = Look::at_all(life.now, 7, DAY);
+    let planned = |alerts: &[Alert], rows: &[(i64, u8)]| {
+        let episodes = episodes(&life.rule, rows);
+        plan(&life.rule, &group(), alerts, &episodes, &look)
+    };
+    let mut both = planned(&[], &rows[..2]);
+    both.extend(planned(&fold(both.clone()), &rows));
+    let bell = Bell {
+        rules: std::slice::from_ref(&life.rule),
+        suppressions: &[],
+        now: life.now,
+    };
+    let events = ring(both, &[], &bell);
+    let told: Vec<_> = (events.iter())
+        .map(|event| (event.event, event.rings))
+        .collect();
+    assert_eq!(told, [(Event::Opened, true), (Event::Escalated, true)]);
+}
+
+#[test]
 fn a_higher_label_rings_even_when_acknowledged() {
     let mut life = life();
     life.check(
