@@ -33,9 +33,9 @@ mod wording;
 
 pub use evidence::{evidence_sql, gap_sql};
 pub use life::{
-    Action, Alert, AlertEvent, Bell, Decision, Event, Extent, Group, Look, State, Suppression,
-    SuppressionError, Told, alert_id, decide, find, fold, fold_onto, followed, operator, plan,
-    quiet, ring,
+    Action, Alert, AlertEvent, AsPlanned, Bell, Decision, Event, Extent, Group, Look, State,
+    Suppression, SuppressionError, Told, alert_id, decide, find, fold, fold_onto, followed,
+    operator, plan, quiet, ring,
 };
 pub use notice::{AccountNotes, Item, Notice, RuleNotes, TopValues};
 pub use observation::{Observation, Observations};

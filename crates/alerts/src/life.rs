@@ -20,7 +20,7 @@ pub use act::{Action, Decision, decide, find, operator};
 pub use extent::Extent;
 pub use fold::{fold, fold_onto, followed};
 pub use plan::{Look, alert_id, plan};
-pub use ring::{Bell, quiet, ring};
+pub use ring::{AsPlanned, Bell, quiet, ring};
 pub use suppression::{Suppression, SuppressionError};
 
 /// Who logs what the evaluator plans. No person may act under this name.

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use alerts::{
-    Alert, AlertEvent, Bell, Event, Group, Look, Rule, Suppression, fold_onto, plan, ring,
+    Alert, AlertEvent, AsPlanned, Bell, Event, Group, Look, Rule, Suppression, fold_onto, plan,
+    ring,
 };
 use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
 use metrics::{counter, histogram};
@@ -33,8 +34,6 @@ const ATTEMPTS: u32 = 20;
 const RESTS: u32 = 4;
 /// How long one rests that time alone can change: hours of silence are not told by the second.
 const LEAST_REST: Duration = Duration::from_secs(10);
-/// So many planned events are held twice until they are written, for when somebody else writes first. More are found once more.
-const KEPT_FOR_AGAIN: usize = 10_000;
 /// A rule that took longer is looked at when no other has something to see.
 const LONG: Duration = Duration::from_millis(100);
 
@@ -209,8 +208,7 @@ impl Evaluator {
                 suppressions,
                 now,
             };
-            let is_kept = planned.events.len() <= KEPT_FOR_AGAIN;
-            let spare = is_kept.then(|| planned.events.clone());
+            let as_planned = AsPlanned::of(&planned.events);
             let events = ring(
                 std::mem::take(&mut planned.events),
                 self.book.alerts(),
@@ -235,7 +233,8 @@ impl Evaluator {
                         planned_on = followed.version,
                         "somebody else wrote to the alert log first"
                     );
-                    looked = spare.map(|events| Planned { events, ..planned });
+                    let events = as_planned.back(events);
+                    looked = Some(Planned { events, ..planned });
                 }
             }
         }

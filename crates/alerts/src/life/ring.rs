@@ -64,6 +64,31 @@ pub fn ring(planned: Vec<AlertEvent>, alerts: &[Alert], bell: &Bell<'_>) -> Vec<
     events
 }
 
+/// What [`ring()`] changes in planned events, so that they can be had back without a copy of all of them.
+#[derive(Debug)]
+pub struct AsPlanned(Vec<(Event, Option<Told>, Option<String>, String)>);
+
+impl AsPlanned {
+    /// Of events that have not been judged yet.
+    pub fn of(planned: &[AlertEvent]) -> AsPlanned {
+        let kept = planned.iter().map(|event| {
+            let hidden = event.suppressed_by.clone();
+            (event.event, event.told, hidden, event.reason.clone())
+        });
+        AsPlanned(kept.collect())
+    }
+
+    /// The planned events again, of what [`ring()`] returned for them.
+    pub fn back(self, mut rung: Vec<AlertEvent>) -> Vec<AlertEvent> {
+        rung.truncate(self.0.len());
+        for (event, kept) in rung.iter_mut().zip(self.0) {
+            (event.event, event.told, event.suppressed_by, event.reason) = kept;
+            event.rings = false;
+        }
+        rung
+    }
+}
+
 /// An alert as those of the events leave it that are at `places`. One at a time: all together take as much memory as the log.
 fn after<'a>(
     before: Option<&'a Alert>,

@@ -12,8 +12,8 @@ use proptest::prelude::*;
 
 use crate::text::tests::alert;
 use crate::{
-    Action, Alert, AlertEvent, Bell, Decision, Episode, Event, Look, Observation, Observations,
-    Rule, State, Suppression, alert_id, decide, fold, plan, ring, sweep,
+    Action, Alert, AlertEvent, AsPlanned, Bell, Decision, Episode, Event, Look, Observation,
+    Observations, Rule, State, Suppression, alert_id, decide, fold, plan, ring, sweep,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -107,7 +107,10 @@ impl Life {
             suppressions: &self.suppressions,
             now: self.now,
         };
-        ring(planned, &alerts, &bell)
+        let as_planned = AsPlanned::of(&planned);
+        let rung = ring(planned.clone(), &alerts, &bell);
+        assert_eq!(as_planned.back(rung.clone()), planned);
+        rung
     }
 
     fn alerts(&self) -> Vec<Alert> {
