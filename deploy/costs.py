@@ -16,15 +16,15 @@ REGIONS_FORWARDED = 0.5  # share of events that come from another Region, bus to
 # What guardlake does (docs/settings.md, docs/operate.md).
 COMMIT_SECONDS = 5  # ingest.max_age: a commit while something comes in
 IDLE_COMMITS_PER_HOUR = 1  # positions alone, when nothing comes in
-# Counted on a stand-in by `deploy/check.py --requests` on 2026-11-22, all roles in one process, 29 rules, a lake of some 100 findings: at
-# rest 434 GET and 1 LIST a minute; with a finding every 2 s for 150 s, 30 commits, 227 PUT, 5,529 GET and 116 LIST. What a commit takes
+# Counted on a stand-in by `deploy/check.py --requests` on 2026-11-23, all roles in one process, 29 rules, a lake of some 100 findings: at
+# rest 372 GET a minute and no LIST; with a finding every 2 s for 150 s, 30 commits, 205 PUT, 4,238 GET and 25 LIST. What a commit takes
 # is what is beyond rest: rules look at it at once, some of them apart, and each look says how far it has seen. A lake with many files of a
 # day takes more GET, one that was just compacted fewer.
-LISTS_PER_MINUTE = 1
-GETS_PER_MINUTE = 434
-PUTS_PER_COMMIT = 227 / 30
-LISTS_PER_COMMIT = (116 - 1 * 2.5) / 30
-GETS_PER_COMMIT = (5_529 - 434 * 2.5) / 30
+LISTS_PER_MINUTE = 0
+GETS_PER_MINUTE = 372
+PUTS_PER_COMMIT = 205 / 30
+LISTS_PER_COMMIT = 25 / 30
+GETS_PER_COMMIT = (4_238 - 372 * 2.5) / 30
 VERSIONED_DAYS = 7 + 7  # vacuum waits 7 days, versions are kept for 7 more
 REWRITTEN = 3  # each byte is written so often: ingest and compactions
 LOG_BYTES_PER_MINUTE = 600  # the line `following`, and warnings
