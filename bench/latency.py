@@ -205,7 +205,9 @@ def main():
         looks, seconds = figure("guardlake_evaluation_seconds_count"), figure("guardlake_evaluation_seconds_sum")
         slowest = sorted(figure("guardlake_rule_seconds_sum").items(), key=lambda rule: -rule[1])[:6]
         print(f"  {sum(looks.values()):.0f} looks took {sum(seconds.values()):.1f} s, most of it in: "
-              + ", ".join(f"{name.split(chr(34))[1]} {took:.1f} s" for name, took in slowest))
+              + ", ".join(f"{name.split(chr(34))[1]} {took:.1f} s in {after[name.replace('_sum', '_count')] - before.get(name.replace('_sum', '_count'), 0):.0f}" for name, took in slowest))
+        slow = sorted(((told.at[a] - addresses[a], addresses[a] - began) for a in addresses if a in told.at), reverse=True)[:3]
+        print("  the slowest bursts: " + ", ".join(f"{wait:.2f} s of the one put {put:.0f} s after the beginning" for wait, put in slow))
         if missing or twice or code:
             sys.exit(f"{len(missing)} bursts were not told, {len(twice)} told twice, exit {code}: see {folder}/run.err")
         at = lambda share: waits[min(len(waits) - 1, int(len(waits) * share))]

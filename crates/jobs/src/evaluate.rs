@@ -26,7 +26,7 @@ use crate::session::Session;
 
 pub(crate) use measured::lists;
 pub(crate) use prepared::Prepared;
-pub(crate) use scope::{Known, Values, touched};
+pub(crate) use scope::{Known, Values, findings_within, touched, touched_from};
 
 /// A group that fires and its episodes, in order of time.
 #[derive(Debug, Clone, PartialEq)]

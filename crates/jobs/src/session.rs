@@ -463,6 +463,32 @@ impl Session {
 
     /// The same names over no rows and with no plans behind the views: for looking at what a query itself does.
     pub(crate) fn shallow(&self) -> Result<Session, DataFusionError> {
+        let session = self.without_tables()?;
+        for (name, schema) in &self.schemas {
+            let empty = Arc::new(EmptyTable::new(Arc::clone(schema)));
+            session.context.register_table(name.as_str(), empty)?;
+        }
+        Ok(session)
+    }
+
+    /// The same with other rows of `findings`, in the columns of the table.
+    pub(crate) async fn with_findings(
+        &self,
+        rows: Arc<dyn TableProvider>,
+    ) -> Result<Session, JobsError> {
+        let mut session = self.without_tables()?;
+        for table in Table::ALL {
+            let provider = match table {
+                Table::Findings => Arc::clone(&rows),
+                _ => self.context.table_provider(sql_name(table)).await?,
+            };
+            session.context.register_table(sql_name(table), provider)?;
+        }
+        session.register_views().await?;
+        Ok(session)
+    }
+
+    fn without_tables(&self) -> Result<Session, DataFusionError> {
         let state = SessionStateBuilder::new_from_existing(self.context.state())
             .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
             .build();
@@ -470,9 +496,6 @@ impl Session {
         catalog.register_schema("public", Arc::new(MemorySchemaProvider::new()))?;
         let context = SessionContext::new_with_state(state);
         context.register_catalog("datafusion", Arc::new(catalog));
-        for (name, schema) in &self.schemas {
-            context.register_table(name.as_str(), Arc::new(EmptyTable::new(Arc::clone(schema))))?;
-        }
         Ok(Session {
             context,
             names: self.names.clone(),

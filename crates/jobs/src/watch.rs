@@ -15,7 +15,7 @@ use alerts::{
     Alert, AlertEvent, AsPlanned, Bell, Event, Group, Look, Rule, Suppression, fold_onto, plan,
     ring,
 };
-use lake::{AlertCommit, Evaluated, Lake, LakeError, Table};
+use lake::{AlertCommit, Evaluated, Lake, LakeError, Seen, Table};
 use metrics::{counter, histogram};
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ use crate::evaluate::{FEW, Fired};
 use crate::session::Session;
 use crate::{gaps, rules};
 use book::Book;
-use incremental::{Looked, News, is_local};
+use incremental::{Looked, News, is_in_part, is_local};
 use quick::Quick;
 use reads::Reads;
 use recent::{MOST_FINDINGS, Recent, Span};
@@ -32,7 +32,7 @@ use recent::{MOST_FINDINGS, Recent, Span};
 const ATTEMPTS: u32 = 20;
 /// How many times as long as it took a rule rests.
 const RESTS: u32 = 4;
-/// How long one rests that time alone can change: hours of silence are not told by the second.
+/// How long one rests that needs more than the new rows: hours of silence are not told by the second, and each look costs requests.
 const LEAST_REST: Duration = Duration::from_secs(10);
 /// A rule that took longer is looked at when no other has something to see.
 const LONG: Duration = Duration::from_millis(100);
@@ -84,8 +84,8 @@ pub async fn run_alerts(
     evaluator.look(session, rules, suppressions, now).await
 }
 
-/// Whether a rule can be asked about new rows alone. The others read everything each time: silence and queries are about what is not there,
-/// and what an occurrence is depends on the other versions of its finding, whenever they were.
+/// Whether a rule can be asked about new rows alone. The others take longer: silence is about time too, what an occurrence is depends on
+/// the other versions of its finding, whenever they were, and queries read everything each time.
 pub fn is_incremental(rule: &Rule) -> bool {
     is_local(rule)
 }
@@ -113,6 +113,8 @@ pub struct Evaluator {
     longest_rest: Duration,
     /// By rule: until when it rests.
     resting: HashMap<String, Instant>,
+    /// By rule and revision, where time alone changes what it says: how far it had seen when it was last asked.
+    asked: HashMap<(String, String), Seen>,
     /// When the first of the rules has rested that the last look left out.
     rested: Option<Instant>,
     /// By rule: how long the last look has taken, but for the first.
@@ -135,6 +137,7 @@ impl Evaluator {
             most: MOST_FINDINGS,
             longest_rest: Duration::ZERO,
             resting: HashMap::new(),
+            asked: HashMap::new(),
             rested: None,
             took: HashMap::new(),
         }
@@ -181,7 +184,7 @@ impl Evaluator {
     ///
     /// A rule that has seen an earlier version is asked only about the groups that rows since then touch, over the time that
     /// those rows can influence; one that has seen none, in its present revision, about everything. Silence and queries are
-    /// asked whenever time has passed.
+    /// asked whenever time has passed, silence about the groups that this can have changed.
     ///
     /// A gap in a stream opens an alert too, with no rule needed. Time alone resolves alerts for quiet and ends snoozes, so this
     /// is asked also when there is nothing new. When somebody else writes to the log meanwhile, everything is looked at again.
@@ -220,6 +223,7 @@ impl Evaluator {
                 .await?
             {
                 AlertCommit::Committed { .. } => {
+                    self.asked.extend(planned.asked);
                     let mut report = planned.report;
                     report.rung = rung(&events, self.book.alerts());
                     report.events = events;
@@ -278,13 +282,14 @@ impl Evaluator {
         let seen = self.lake.evaluated_through(&named).await?;
         let look = Look::at_all(now, findings_version, self.max_age);
         let retained = self.lake.retained_from().await?;
-        let (mut planned, mut evaluated) = (Vec::new(), Vec::new());
+        let (mut planned, mut evaluated, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         let lake = self.lake.clone();
         let reads = self.reads(session, rules, &named).await;
         if self.looks > 0 || seen.iter().any(Option::is_some) {
             self.plan_ahead(reads, session).await;
         }
-        let is_done = |nth: usize| seen[nth].is_some_and(|seen| seen >= findings_version);
+        let through = |nth: usize| seen[nth].map(|seen| seen.findings_version);
+        let is_done = |nth: usize| through(nth).is_some_and(|seen| seen >= findings_version);
         let chosen = self.chosen(rules, is_done);
         let span = Span {
             rules,
@@ -320,7 +325,14 @@ impl Evaluator {
                         ..rule.clone()
                     };
                     let seen = seen[nth].filter(|_| self.reads.contains_key(&named[nth]));
-                    let at = incremental::At { seen, as_of: now };
+                    // What somebody else has seen meanwhile was not there when it was asked here.
+                    let same = |asked: &&Seen| Some(asked.findings_version) == through(nth);
+                    let asked = self.asked.get(&named[nth]).filter(same).copied();
+                    let at = incremental::At {
+                        seen: seen.map(|seen| seen.findings_version),
+                        as_of: now,
+                        before: asked.or(seen).and_then(|seen| seen.as_of),
+                    };
                     incremental::look(&mut news, &self.recent, &rule, &at, self.book.alerts())
                         .await
                         .map(|looked| {
@@ -337,9 +349,9 @@ impl Evaluator {
                 self.took.insert(rule.id.clone(), took);
             }
             if !self.longest_rest.is_zero() {
-                let least = match rule.kind.is_timely() {
-                    true => LEAST_REST,
-                    false => Duration::ZERO,
+                let least = match is_local(rule) {
+                    true => Duration::ZERO,
+                    false => LEAST_REST,
                 };
                 let rest = (took * RESTS).max(least).min(self.longest_rest);
                 self.resting.insert(rule.id.clone(), Instant::now() + rest);
@@ -354,12 +366,21 @@ impl Evaluator {
                         report.revised.push(named[nth].clone());
                     }
                     report.evaluated.push(rule.id.clone());
+                    let as_of = rule.kind.is_timely().then_some(now);
+                    if as_of.is_some() {
+                        let seen = Seen {
+                            findings_version,
+                            as_of,
+                        };
+                        asked.push((named[nth].clone(), seen));
+                    }
                     // Time passes without a new version: then there is no new position either.
                     if !is_done(nth) {
                         evaluated.push(Evaluated {
                             rule: rule.id.clone(),
                             revision: named[nth].1.clone(),
                             findings_version,
+                            as_of,
                         });
                     }
                 }
@@ -377,6 +398,7 @@ impl Evaluator {
             report,
             events: planned,
             evaluated,
+            asked,
         })
     }
 }
@@ -386,6 +408,8 @@ struct Planned {
     report: Report,
     events: Vec<AlertEvent>,
     evaluated: Vec<Evaluated>,
+    /// What [`Evaluator::asked`] is then.
+    asked: Vec<((String, String), Seen)>,
 }
 
 /// The alerts that somebody should hear of, as these events leave them.
@@ -488,11 +512,11 @@ impl Evaluator {
         let asked = rules
             .iter()
             .zip(named)
-            .filter(|(rule, _)| rule.enabled && is_local(rule));
+            .filter(|(rule, _)| rule.enabled && is_in_part(rule));
         for (rule, name) in asked {
             if !self.reads.contains_key(name) {
                 // A rule that cannot be planned is told of when it is looked at.
-                if let Ok(reads) = Reads::of(&shallow, rule).await {
+                if let Ok(Some(reads)) = incremental::reads(rule, &shallow, session).await {
                     self.reads.insert(name.clone(), reads);
                 }
             }

@@ -47,6 +47,17 @@ pub struct Evaluated {
     pub revision: String,
     /// The version of `findings`.
     pub findings_version: i64,
+    /// When it was asked (UTC microseconds), where time alone changes what it says.
+    pub as_of: Option<i64>,
+}
+
+/// How far a rule revision has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The version of `findings`.
+    pub findings_version: i64,
+    /// What [`Evaluated::as_of`] was then or, where it was asked again without anything new, before.
+    pub as_of: Option<i64>,
 }
 
 /// How an append to the alert log ended.
@@ -315,7 +326,9 @@ impl Lake {
             .flat_map(|e| {
                 let position = evaluated_txn(&findings, &e.rule, &e.revision);
                 let last = last_revision_txn(&findings, &e.rule);
-                [(position, e.findings_version), (last, mark(&e.revision))]
+                let as_of = e.as_of.map(|as_of| (as_of_txn(&position), as_of));
+                let said = [(position, e.findings_version), (last, mark(&e.revision))];
+                said.into_iter().chain(as_of)
             })
             .collect();
         let rows = match events {
@@ -331,20 +344,23 @@ impl Lake {
         self.version(Table::AlertLog).await
     }
 
-    /// The version of `findings` through which each rule revision was evaluated, by `(rule, revision)`; `None` also where
-    /// another revision of the rule was evaluated since, because then the alerts are what that one made of them.
+    /// How far each rule revision has seen, by `(rule, revision)`; `None` also where another revision of the rule was evaluated since, because then the alerts are what that one made of them.
     pub async fn evaluated_through(
         &self,
         rules: &[(String, String)],
-    ) -> Result<Vec<Option<i64>>, LakeError> {
+    ) -> Result<Vec<Option<Seen>>, LakeError> {
         let findings = self.table_id(Table::Findings).await?;
         let log = self.log(Table::AlertLog).await?;
         let txns = &log.state().txns;
         let version = |(rule, revision): &(String, String)| {
             let last = txns.get(&last_revision_txn(&findings, rule));
             let is_last = last.is_none_or(|last| *last == mark(revision));
-            let position = txns.get(&evaluated_txn(&findings, rule, revision));
-            position.copied().filter(|_| is_last)
+            let position = evaluated_txn(&findings, rule, revision);
+            let seen = |&findings_version| Seen {
+                findings_version,
+                as_of: txns.get(&as_of_txn(&position)).copied(),
+            };
+            txns.get(&position).map(seen).filter(|_| is_last)
         };
         Ok(rules.iter().map(version).collect())
     }
@@ -483,4 +499,9 @@ fn mark(revision: &str) -> i64 {
 /// The `txn` id that says how far a rule revision has seen the findings of a table.
 fn evaluated_txn(findings_table_id: &str, rule: &str, revision: &str) -> String {
     format!("guardlake/{findings_table_id}/alerts/{rule}@{revision}")
+}
+
+/// Beside a position: when it was asked.
+fn as_of_txn(position: &str) -> String {
+    format!("{position}/as_of")
 }

@@ -40,7 +40,7 @@ pub use error::LakeError;
 pub use files::store_of;
 pub use gaps::GapRow;
 pub use inspect::{ShardInfo, TableInfo, Verified};
-pub use lake::{AlertCommit, Evaluated, Lake, Provided};
+pub use lake::{AlertCommit, Evaluated, Lake, Provided, Seen};
 pub use leases::{Lease, LeaseObject, LeaseStore};
 pub use location::Location;
 pub use log::Ledger;

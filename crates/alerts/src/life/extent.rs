@@ -1,7 +1,7 @@
 //! How much time has to be looked at again when rows have come.
 
-use crate::Rule;
 use crate::life::Alert;
+use crate::{Kind, Rule};
 
 /// From which match to which a group is looked at, in UTC microseconds, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,20 +24,35 @@ impl Extent {
     /// Rows from `first` to `last` can make and unmake matches from `first` until `last` and the reach of the rule. Whatever joins
     /// those matches to others is an alert already, because the log was in line before the rows came; so the extent is all of
     /// that time, and all of the alerts within `suppress_for` of it.
+    ///
+    /// A silence also ends by the next row, however much later that comes: then the extent begins with the last silence before it and has no end.
     pub fn of<'a>(
         rule: &Rule,
         (first, last): (i64, i64),
         alerts: impl IntoIterator<Item = &'a Alert>,
     ) -> Extent {
+        let is_silence = matches!(rule.kind, Kind::Absence { .. });
         let zone = Extent {
             from: first,
-            through: last.saturating_add(rule.terms().back()),
+            through: match is_silence {
+                true => i64::MAX,
+                false => last.saturating_add(rule.terms().back()),
+            },
         };
+        let alerts: Vec<&Alert> = alerts
+            .into_iter()
+            .filter(|alert| alert.state.is_live())
+            .collect();
+        let before = alerts.iter().map(|alert| alert.first_match);
+        let before = before
+            .filter(|first| is_silence && *first <= zone.from)
+            .max();
         let joins = rule.suppress_for.micros();
         let near = |alert: &&Alert| {
-            alert.state.is_live()
-                && alert.last_match >= zone.from.saturating_sub(joins)
-                && alert.first_match <= zone.through.saturating_add(joins)
+            let is_last_before = before.is_some_and(|first| alert.first_match == first);
+            let is_joined = alert.last_match >= zone.from.saturating_sub(joins)
+                && alert.first_match <= zone.through.saturating_add(joins);
+            is_last_before || is_joined
         };
         alerts.into_iter().filter(near).fold(zone, |extent, alert| {
             extent.and(Extent {
@@ -45,6 +60,14 @@ impl Extent {
                 through: alert.last_match,
             })
         })
+    }
+
+    /// The times of the rows of which time alone may have made something else between two moments (all UTC microseconds), as ranges
+    /// `(after, through]`, for a rule that looks for silence: those that have become a window old since, and those that were of the future.
+    pub fn aged(rule: &Rule, before: i64, as_of: i64) -> [(i64, i64); 2] {
+        let window = rule.window.micros();
+        let old = |micros: i64| micros.saturating_sub(window);
+        [(old(before), old(as_of)), (before, as_of)]
     }
 
     /// Whether a row matters to the matches in the extent, where rows matter for `back` microseconds

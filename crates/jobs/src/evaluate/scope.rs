@@ -1,6 +1,6 @@
 //! Some groups of a rule, and how much time of each.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use alerts::{Extent, Rule};
@@ -10,8 +10,9 @@ use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::{Expr, ScalarUDF, ident, lit};
 use datafusion::prelude::DataFrame;
+use futures::StreamExt;
 
-use super::{by_hash, groups, measured, prune, value};
+use super::{Columns, by_hash, groups, measured, prune, value};
 
 /// How many groups there may be among recent rows.
 const MANY: usize = 1 << 18;
@@ -76,6 +77,68 @@ pub(crate) async fn touched(
         }
     }
     Ok(touched)
+}
+
+/// The groups that rows of a rule's SELECT belong to, each with the time from its first to its last row, of each finding only the rows from
+/// some time on (UTC microseconds); of findings that are not named, all.
+pub(crate) async fn touched_from(
+    frame: DataFrame,
+    rule: &Rule,
+    from: &HashMap<String, i64>,
+) -> Result<BTreeMap<Values, Extent>, DataFusionError> {
+    let mut touched: BTreeMap<Values, Extent> = BTreeMap::new();
+    let take = |group: Values, time: i64, finding: &str| {
+        if from.get(finding).is_some_and(|from| time < *from) {
+            return;
+        }
+        let here = Extent {
+            from: time,
+            through: time,
+        };
+        let extent = touched.entry(group).or_insert(here);
+        *extent = extent.and(here);
+    };
+    each_row(measured::measured(frame, rule)?, rule, take).await?;
+    Ok(touched)
+}
+
+/// The ids of the findings whose rows matter within the extents of their groups.
+pub(crate) async fn findings_within(
+    frame: DataFrame,
+    rule: &Rule,
+    extents: &BTreeMap<Values, Extent>,
+) -> Result<BTreeSet<String>, DataFusionError> {
+    let back = rule.terms().back();
+    let mut findings = BTreeSet::new();
+    let take = |group: Values, time: i64, finding: &str| {
+        let extent = extents.get(&group);
+        if extent.is_some_and(|extent| extent.reads(time, back)) && !findings.contains(finding) {
+            findings.insert(finding.to_owned());
+        }
+    };
+    let rows = within(measured::measured(frame, rule)?, rule, extents)?;
+    each_row(rows, rule, take).await?;
+    Ok(findings)
+}
+
+/// Tells of each row its group, its time and its finding.
+async fn each_row(
+    rows: DataFrame,
+    rule: &Rule,
+    mut take: impl FnMut(Values, i64, &str),
+) -> Result<(), DataFusionError> {
+    let mut rows = rows.execute_stream().await?;
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        let columns = Columns::of(&batch, rule)?;
+        for row in 0..batch.num_rows() {
+            let group = columns.groups.iter();
+            let group = group.map(|key| value(key, row).map(str::to_owned));
+            let finding = value(columns.finding_id, row).unwrap_or_default();
+            take(group.collect(), columns.event_time.value(row), finding);
+        }
+    }
+    Ok(())
 }
 
 /// The rows of some groups that matter within their extents, and perhaps a few others.

@@ -1,20 +1,25 @@
-//! What of a rule has to be looked at again: the groups that new rows touch, over the time that those can influence.
+//! What of a rule has to be looked at again: the groups that new rows touch, over the time that those can influence, and those that time does.
+
+mod aged;
+mod grown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use alerts::{Alert, Count, Extent, Group, Rule};
+use alerts::{Alert, Count, Extent, Group, Kind, Rule};
 use arrow::array::RecordBatch;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use lake::{Lake, Table};
 use tokio::sync::OnceCell;
 
 use super::quick::Quick;
-use super::reads::Rows;
+use super::reads::{Reads, Rows};
 use super::recent::{Recent, Span};
 use crate::JobsError;
 use crate::evaluate::{Fired, Known, Values, evaluate, evaluate_within, select, touched};
 use crate::mistake::{QueryError, Words};
-use crate::session::Session;
+use crate::session::{Session, sql_name};
 
 /// So many recent rows are looked through by one plan that is there already in less time than it takes to make a better one.
 const QUICK: usize = 200_000;
@@ -25,6 +30,16 @@ pub(super) struct Looked {
     pub(super) fired: Vec<Fired>,
     /// The groups that were looked at, each over what time; `None` for everything.
     pub(super) extents: Option<BTreeMap<Values, Extent>>,
+}
+
+impl Looked {
+    /// Where no group was touched.
+    fn nothing() -> Looked {
+        Looked {
+            fired: Vec::new(),
+            extents: Some(BTreeMap::new()),
+        }
+    }
 }
 
 /// What is new, by the version that rules have seen.
@@ -41,7 +56,7 @@ pub(super) struct News<'a> {
 
 /// Rows that are new, of the tables and in the columns that rules read.
 #[derive(Default)]
-struct New {
+pub(super) struct New {
     rows: Rows,
     /// Over them, once somebody asks for it.
     session: OnceCell<Session>,
@@ -100,6 +115,18 @@ impl<'a> News<'a> {
         }))
     }
 
+    /// Some rows of `findings`, in the columns that rules which count occurrences rest on.
+    async fn findings(&self, wanted: Expr) -> Result<Vec<RecordBatch>, JobsError> {
+        let Some(quick) = &self.quick else {
+            return Ok(Vec::new());
+        };
+        let table = sql_name(Table::Findings);
+        let rows = quick.reads().rows_of(self.session, table, Some(wanted));
+        let mut rows = Rows::from([(table.to_owned(), rows.await?)]);
+        quick.reads().fitted(&mut rows, quick.session())?;
+        Ok(rows.into_values().flatten().collect())
+    }
+
     /// Brings the recent rows up to what the session sees.
     pub(super) async fn refresh(
         &mut self,
@@ -130,13 +157,67 @@ impl<'a> News<'a> {
 
 /// See [`is_incremental`](super::is_incremental).
 pub(super) fn is_local(rule: &Rule) -> bool {
-    !rule.kind.is_timely()
-        && !rule.counts().any(|count| *count == Count::Occurrences)
-        && !mentions(rule, "increase")
+    !rule.kind.is_timely() && !counts_occurrences(rule) && !mentions(rule, "increase")
+}
+
+fn counts_occurrences(rule: &Rule) -> bool {
+    rule.counts().any(|count| *count == Count::Occurrences)
 }
 
 fn mentions(rule: &Rule, word: &str) -> bool {
     Words::of(&rule.sql).find(word).is_some()
+}
+
+/// Whether a rule can be asked about some of the rows once it has seen the others: all but queries, and those whose SELECT itself looks at how much
+/// counts grew.
+pub(super) fn is_in_part(rule: &Rule) -> bool {
+    let grows = counts_occurrences(rule) || mentions(rule, "increase");
+    match rule.kind {
+        Kind::Query => false,
+        _ if grows => !mentions(rule, "increase") && !mentions(rule, "occurrences"),
+        _ => true,
+    }
+}
+
+/// What a rule reads; `None` where it can only be asked about everything. `shallow` is `session` without plans behind its views.
+pub(super) async fn reads(
+    rule: &Rule,
+    shallow: &Session,
+    session: &Session,
+) -> Result<Option<Reads>, Failed> {
+    // By its time a row is among the recent ones or is not, and by its finding it is found again.
+    let own = ["event_time", "finding_id"];
+    if !is_in_part(rule) || !selects_own(shallow, rule, &own).await? {
+        return Ok(None);
+    }
+    if !counts_occurrences(rule) {
+        return Ok(Some(Reads::of(shallow, rule).await?));
+    }
+    let mut reads = Reads::of(shallow, &grown::by_version(rule)).await?;
+    let all = Reads::of(shallow, rule).await?;
+    reads.and(&all.underneath(session).await?);
+    Ok(Some(reads))
+}
+
+/// Whether these columns of a rule's SELECT are those of the table or view that it selects from.
+async fn selects_own(shallow: &Session, rule: &Rule, names: &[&str]) -> Result<bool, Failed> {
+    let frame = select(shallow, rule, 0).await?;
+    let mut derived = BTreeSet::new();
+    let walked = frame.logical_plan().apply(|node| {
+        if let LogicalPlan::SubqueryAlias(named) = node
+            && !matches!(*named.input, LogicalPlan::TableScan(_))
+        {
+            derived.insert(named.alias.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.map_err(|error| shallow.mistake(&error, &rule.sql))?;
+    let is_own = |name: &&str| {
+        let field = frame.schema().qualified_field_with_unqualified_name(name);
+        let table = field.ok().and_then(|(table, _)| table);
+        table.is_some_and(|table| !derived.contains(table))
+    };
+    Ok(names.iter().all(is_own))
 }
 
 /// How a rule is looked at.
@@ -145,6 +226,16 @@ pub(super) struct At {
     pub(super) seen: Option<i64>,
     /// UTC microseconds.
     pub(super) as_of: i64,
+    /// What that was when it was last looked at, or before; `None` where that is not known.
+    pub(super) before: Option<i64>,
+}
+
+impl At {
+    /// The version of `findings` from which on new rows are all that matters; for silence, `before` besides.
+    fn seen_by(&self, rule: &Rule) -> Option<i64> {
+        let goes_on = self.before.is_some_and(|before| before <= self.as_of);
+        self.seen.filter(|_| !rule.kind.is_timely() || goes_on)
+    }
 }
 
 /// Looks at a rule whose alerts are `alerts`: at what came after it was last seen, where it can be asked about that alone, else at everything.
@@ -152,23 +243,24 @@ pub(super) async fn look(
     news: &mut News<'_>,
     recent: &Recent,
     rule: &Rule,
-    &At { seen, as_of }: &At,
+    at: &At,
     alerts: &[Alert],
 ) -> Result<Looked, Failed> {
-    let whole = news.session;
-    if let Some(seen) = seen
+    let (whole, as_of) = (news.session, at.as_of);
+    if let Some(seen) = at.seen_by(rule)
         && let Some(new) = news.since(seen).await?
     {
-        let new_rows = most(&new.rows);
-        if new_rows == 0 {
-            return Ok(Looked {
-                fired: Vec::new(),
-                extents: Some(BTreeMap::new()),
-            });
+        if counts_occurrences(rule) {
+            return match grown::look(news, &new, recent, rule, as_of, alerts).await? {
+                Some(looked) => Ok(looked),
+                None => everything(whole, rule, as_of).await,
+            };
         }
+        let new_rows = most(&new.rows);
         // Few groups are sorted in less time than it takes to see which of them have too few rows.
         let is_few = new_rows <= news.few;
-        let touched = match &mut news.quick {
+        let mut touched = match &mut news.quick {
+            _ if new_rows == 0 => BTreeMap::new(),
             Some(quick) if is_few => {
                 let prepared = quick.rule(rule, new.rows.clone()).await?;
                 let touched = prepared.touched().await;
@@ -176,6 +268,15 @@ pub(super) async fn look(
             }
             quick => touched_by(&new, recent, quick.as_deref(), whole, rule, as_of, alerts).await?,
         };
+        if let (Kind::Absence { .. }, Some(before)) = (&rule.kind, at.before) {
+            for (group, aged) in aged::touched(whole, recent, rule, before, as_of).await? {
+                let extent = touched.entry(group).or_insert(aged);
+                *extent = extent.and(aged);
+            }
+        }
+        if touched.is_empty() {
+            return Ok(Looked::nothing());
+        }
         let extents = extents(touched, rule, alerts);
         let back = rule.terms().back();
         let is_recent = |_: &Values, extent: &mut Extent| {
@@ -208,6 +309,10 @@ pub(super) async fn look(
             extents: Some(extents),
         });
     }
+    everything(whole, rule, as_of).await
+}
+
+async fn everything(whole: &Session, rule: &Rule, as_of: i64) -> Result<Looked, Failed> {
     Ok(Looked {
         fired: evaluate(whole, rule, as_of).await?,
         extents: None,

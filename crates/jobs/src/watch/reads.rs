@@ -51,21 +51,31 @@ impl Reads {
 
     /// The columns of `findings` that need not be read for this, in so far as they may be left empty.
     pub(super) async fn unread(&self, session: &Session) -> Result<Vec<String>, JobsError> {
+        let read = self.of_findings(session).await?;
+        let schema = Table::Findings.schema();
+        let may_be_empty = |field: &&Arc<Field>| field.is_nullable() || field.name() == "raw";
+        let unread = schema.fields().iter().filter(may_be_empty);
+        let unread = unread.map(|field| field.name().clone());
+        Ok(unread.filter(|name| !read.contains(name)).collect())
+    }
+
+    /// What all of this rests on, of `findings` alone.
+    pub(super) async fn underneath(&self, session: &Session) -> Result<Reads, JobsError> {
+        let name = sql_name(Table::Findings).to_owned();
+        let columns = self.of_findings(session).await?;
+        Ok(Reads(BTreeMap::from([(name, columns)])))
+    }
+
+    /// The columns of `findings` that this rests on.
+    async fn of_findings(&self, session: &Session) -> Result<BTreeSet<String>, JobsError> {
         let mut all = Reads::default();
         for (table, columns) in &self.0 {
             let frame = session.context().table(table.as_str()).await?;
             let names: Vec<Expr> = columns.iter().map(ident).collect();
             all.and(&scanned(&frame.select(names)?.into_optimized_plan()?)?);
         }
-        let read = all
-            .0
-            .remove(sql_name(Table::Findings))
-            .unwrap_or_else(|| BTreeSet::from([TIME.to_owned()]));
-        let schema = Table::Findings.schema();
-        let may_be_empty = |field: &&Arc<Field>| field.is_nullable() || field.name() == "raw";
-        let unread = schema.fields().iter().filter(may_be_empty);
-        let unread = unread.map(|field| field.name().clone());
-        Ok(unread.filter(|name| !read.contains(name)).collect())
+        let read = all.0.remove(sql_name(Table::Findings));
+        Ok(read.unwrap_or_else(|| BTreeSet::from([TIME.to_owned()])))
     }
 
     /// The rows of each table as a session sees them, those later than some time.
@@ -74,17 +84,32 @@ impl Reads {
         session: &Session,
         after: Option<i64>,
     ) -> Result<Rows, JobsError> {
+        let after = after.map(|after| {
+            let after = ScalarValue::TimestampMicrosecond(Some(after), Some("UTC".into()));
+            ident(TIME).gt(lit(after))
+        });
         let mut rows = Rows::new();
-        for (table, columns) in &self.0 {
-            let mut frame = session.context().table(table.as_str()).await?;
-            if let Some(after) = after {
-                let after = ScalarValue::TimestampMicrosecond(Some(after), Some("UTC".into()));
-                frame = frame.filter(ident(TIME).gt(lit(after)))?;
-            }
-            let frame = frame.select(columns.iter().map(ident).collect::<Vec<_>>())?;
-            rows.insert(table.clone(), frame.collect().await?);
+        for table in self.0.keys() {
+            let some = self.rows_of(session, table, after.clone()).await?;
+            rows.insert(table.clone(), some);
         }
         Ok(rows)
+    }
+
+    /// The rows of a table as a session sees them, those that are wanted.
+    pub(super) async fn rows_of(
+        &self,
+        session: &Session,
+        table: &str,
+        wanted: Option<Expr>,
+    ) -> Result<Vec<RecordBatch>, JobsError> {
+        let mut frame = session.context().table(table).await?;
+        if let Some(wanted) = wanted {
+            frame = frame.filter(wanted)?;
+        }
+        let columns = self.0.get(table).into_iter().flatten();
+        let frame = frame.select(columns.map(ident).collect::<Vec<_>>())?;
+        Ok(frame.collect().await?)
     }
 
     /// Rows in the order and the types that columns have in `over`, a session in memory, whatever store they come from.

@@ -10,7 +10,7 @@ use datafusion::common::DataFusionError;
 use lake::Table;
 use tokio::sync::OnceCell;
 
-use super::incremental::is_local;
+use super::incremental::is_in_part;
 use super::quick::Quick;
 use super::reads::{Reads, Rows, TIME};
 use crate::JobsError;
@@ -72,19 +72,20 @@ struct Held {
 }
 
 impl Held {
-    /// `None` where no row is later than `after`.
+    /// `None` where no row is later than `after`. Rows without a time stay where all do: they count for the others of their finding.
     fn of(rows: RecordBatch, after: i64) -> Result<Option<Held>, DataFusionError> {
         let later: BooleanArray = times(&rows)?
             .iter()
-            .map(|time| Some(time.is_some_and(|time| time > after)))
+            .map(|time| Some(time.map_or(after == i64::MIN, |time| time > after)))
             .collect();
         let rows = match later.true_count() {
             0 => return Ok(None),
             all if all == later.len() => rows,
             _ => filter_record_batch(&rows, &later)?,
         };
-        let span = min(times(&rows)?).zip(max(times(&rows)?));
-        Ok(span.map(|(first, last)| Held { rows, first, last }))
+        let first = min(times(&rows)?).unwrap_or(i64::MAX);
+        let last = max(times(&rows)?).unwrap_or(i64::MIN);
+        Ok(Some(Held { rows, first, last }))
     }
 }
 
@@ -144,6 +145,12 @@ impl Recent {
             rows.insert(table.clone(), meets.map(|held| held.rows.clone()).collect());
         }
         rows
+    }
+
+    /// The rows of a table, where all are held that the lake has.
+    pub(super) fn all_of(&self, table: &str) -> Option<impl Iterator<Item = &RecordBatch>> {
+        let held = self.rows.get(table).filter(|_| self.is_all)?;
+        Some(held.iter().map(|held| &held.rows))
     }
 
     /// What is held.
@@ -264,13 +271,13 @@ fn join(held: &mut Vec<Held>) -> Result<(), DataFusionError> {
     Ok(())
 }
 
-/// The time after which rows are held: as far back as the rules look that are asked about new rows alone, and some hours. Reaches of more than
+/// The time after which rows are held: as far back as the rules look that are asked about some rows alone, and some hours. Reaches of more than
 /// two days count as long as there are few enough findings since then.
 fn begin(span: &Span<'_>, findings: &BTreeMap<i32, u64>) -> i64 {
     let local = span
         .rules
         .iter()
-        .filter(|rule| rule.enabled && is_local(rule));
+        .filter(|rule| rule.enabled && is_in_part(rule));
     let mut reaches: Vec<i64> = local.map(|rule| rule.terms().back()).collect();
     reaches.sort_unstable();
     let begin = |reach: i64| span.now.saturating_sub(reach).saturating_sub(LATE);

@@ -2,6 +2,7 @@
 
 mod forget;
 mod live;
+mod partly;
 
 use std::time::Duration;
 

@@ -47,7 +47,11 @@ fn rule() -> impl Strategy<Value = Rule> {
     ]);
     let sequence = (steps, 2..30_u8)
         .prop_map(|(steps, window)| format!("kind: sequence\n{steps}\nwindow: {window}s"));
-    let kind = prop_oneof![3 => count, 1 => number, 2 => new, 1 => rate, 2 => sequence];
+    let absence = (1..4_u8, 1..20_u8, 1..20_u8).prop_map(|(least, window, lookback)| {
+        format!("kind: absence\nthreshold: {least}\nwindow: {window}s\nlookback: {lookback}s")
+    });
+    let kind =
+        prop_oneof![3 => count, 1 => number, 2 => new, 1 => rate, 2 => sequence, 3 => absence];
     (kind, 1..30_u8).prop_map(|(kind, suppress)| {
         let header =
             format!("title: t\nseverity: low\ngroup_by: [g]\nsuppress_for: {suppress}s\n{kind}");
@@ -87,6 +91,7 @@ struct Told {
     total: i64,
     places: (Vec<String>, Vec<String>),
     severity: Option<finding::Label>,
+    is_over: bool,
 }
 
 fn of_alert(alert: &Alert) -> Told {
@@ -98,6 +103,7 @@ fn of_alert(alert: &Alert) -> Told {
         total: alert.findings_total,
         places: (alert.accounts.clone(), alert.regions.clone()),
         severity: alert.max_severity,
+        is_over: !alert.state.is_unresolved(),
     }
 }
 
@@ -118,6 +124,7 @@ fn by_definition(rule: &Rule, rows: &[Seen]) -> Vec<Told> {
         total: episode.findings_total as i64,
         places: (episode.accounts, episode.regions),
         severity: episode.max_severity,
+        is_over: episode.over.is_some(),
     };
     episodes(&rule.terms(), rows, NOW)
         .into_iter()
@@ -131,11 +138,13 @@ struct World {
     rows: BTreeMap<u8, Vec<Seen>>,
     log: Vec<crate::AlertEvent>,
     alerts: Vec<Alert>,
+    /// When it was looked at last.
+    now: Option<i64>,
 }
 
 impl World {
     /// Some rows are stored, and then looked at. As in the lake, a version that is there already is not stored again.
-    fn arrive(&mut self, batch: &[(u8, Seen)]) {
+    fn arrive(&mut self, batch: &[(u8, Seen)], now: i64) {
         let mut touched: BTreeMap<u8, (i64, i64)> = BTreeMap::new();
         for (group, row) in batch {
             let known = self.rows.entry(*group).or_default();
@@ -146,6 +155,22 @@ impl World {
             let span = touched.entry(*group).or_insert((row.time, row.time));
             *span = (span.0.min(row.time), span.1.max(row.time));
         }
+        if let (true, Some(before)) = (self.rule.kind.is_timely(), self.now) {
+            let aged = Extent::aged(&self.rule, before, now);
+            let is_aged = |row: &Seen| {
+                aged.iter()
+                    .any(|aged| aged.0 < row.time && row.time <= aged.1)
+            };
+            for (group, _) in self
+                .rows
+                .iter()
+                .filter(|(_, rows)| rows.iter().any(is_aged))
+            {
+                let span = touched.entry(*group).or_insert((before, now));
+                *span = (span.0.min(before), span.1.max(now));
+            }
+        }
+        self.now = Some(now);
         for (group, span) in touched {
             let group_key = vec![("g".to_owned(), Some(group.to_string()))];
             let alerts: Vec<Alert> = self
@@ -161,11 +186,11 @@ impl World {
                 .filter(|row| extent.reads(row.time, terms.back()))
                 .cloned()
                 .collect();
-            let episodes = sweep_from(&terms, &mut observations(&near), NOW, extent.from);
+            let episodes = sweep_from(&terms, &mut observations(&near), now, extent.from);
             let look = Look {
                 from: extent.from,
                 through: extent.through,
-                ..Look::at_all(NOW, 1, i64::MAX)
+                ..Look::at_all(now, 1, i64::MAX)
             };
             let events = plan(&self.rule, &group_key, &alerts, &episodes, &look);
             self.alerts = fold_onto(std::mem::take(&mut self.alerts), events.clone());
@@ -183,19 +208,22 @@ proptest! {
         rows in prop::collection::vec(row(), 1..40),
         sizes in prop::collection::vec(1..6_usize, 40),
         again in prop::collection::vec(0..40_usize, 0..6),
+        pauses in prop::collection::vec(0..12_i64, 40),
     ) {
         // In the order of arrival, which is not that of the events; each version once, some of them delivered again.
         let rows: Vec<(u8, Seen)> = (0..).zip(rows).map(|(version, (group, row))| (group, Seen { version, ..row })).collect();
         let again = again.iter().filter_map(|at| rows.get(*at).cloned());
         let arrivals: Vec<(u8, Seen)> = rows.iter().cloned().chain(again).collect();
-        let mut world = World { rule, rows: BTreeMap::new(), log: Vec::new(), alerts: Vec::new() };
+        let mut world = World { rule, rows: BTreeMap::new(), log: Vec::new(), alerts: Vec::new(), now: None };
         let mut rest = &arrivals[..];
-        for size in sizes {
-            let (batch, after) = rest.split_at(size.min(rest.len()));
-            world.arrive(batch);
+        let mut now = 0;
+        for (size, pause) in sizes.iter().zip(pauses) {
+            let (batch, after) = rest.split_at((*size).min(rest.len()));
+            now += pause * SECOND;
+            world.arrive(batch, now);
             rest = after;
         }
-        world.arrive(rest);
+        world.arrive(rest, NOW);
         // Whoever starts anew from the log knows the same.
         prop_assert_eq!(&fold(world.log.clone()), &world.alerts);
         for group in 0..3_u8 {

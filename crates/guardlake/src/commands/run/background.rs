@@ -1,4 +1,4 @@
-//! Work that is never urgent, on threads that give way to all others: evaluations that read everything, and upkeep. Alerts do not wait for it.
+//! Work that is never urgent, on threads that give way to all others: evaluations that need more than new findings, and upkeep. Alerts do not wait for it.
 
 use std::panic::resume_unwind;
 

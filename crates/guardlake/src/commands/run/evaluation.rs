@@ -1,5 +1,5 @@
 //! The role that evaluates rules: those that new findings can be judged by alone as soon as findings are committed, and beside them, at their
-//! own pace, those that read everything.
+//! own pace, those that need more.
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
@@ -18,7 +18,7 @@ use crate::health::Done;
 
 /// Between looks for commits of other processes; one's own wake the evaluation.
 const BETWEEN_GLANCES: Duration = Duration::from_secs(2);
-/// The same of rules that read everything, which rest for so long anyway: each look costs requests.
+/// The same of rules that need more than new findings, which rest for so long anyway: each look costs requests.
 const BETWEEN_GLANCES_AT_ALL: Duration = Duration::from_secs(10);
 /// Evaluations rest for a quarter of the time that the last one took, and no longer than this: others want processors, too.
 const LONGEST_REST: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ const MAX_AGE: i64 = 86_400_000_000;
 enum Lane {
     /// Those that can be judged by new findings alone; gaps, and what time does to alerts, too.
     Incremental,
-    /// Those that read everything each time.
+    /// Those that need more: time, other versions of findings, or everything.
     Whole,
 }
 
@@ -164,7 +164,7 @@ impl Service {
             let rung = rung.await;
             (rung, evaluator)
         };
-        // Whoever has a burst to tell of does not wait for who reads everything.
+        // Whoever has a burst to tell of does not wait for who takes longer.
         let (rung, evaluator) = match lane {
             Lane::Incremental => match tokio::spawn(look).await {
                 Ok(looked) => looked,
