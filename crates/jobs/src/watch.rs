@@ -5,6 +5,7 @@ mod incremental;
 mod quick;
 mod reads;
 mod recent;
+mod resting;
 #[cfg(test)]
 mod tests;
 
@@ -30,13 +31,6 @@ use recent::{MOST_FINDINGS, Recent, Span};
 
 /// How often somebody else may write to the log first.
 const ATTEMPTS: u32 = 20;
-/// How many times as long as it took a rule rests.
-const RESTS: u32 = 4;
-/// How long one rests that needs more than the new rows: hours of silence are not told by the second, and each look costs requests.
-const LEAST_REST: Duration = Duration::from_secs(10);
-/// A rule that took longer is looked at when no other has something to see.
-const LONG: Duration = Duration::from_millis(100);
-
 /// What one look at the lake brought.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -143,40 +137,9 @@ impl Evaluator {
         }
     }
 
-    /// From now on rules that take long keep the others from nothing: they are looked at one at a time when no other has something to see, and
-    /// each is left out of looks for four times as long as it took, `longest` at most. What it has not seen it sees later. Zero, as in the
-    /// beginning: every look is at all rules.
-    pub fn let_rest(&mut self, longest: Duration) {
-        self.longest_rest = longest;
-        if longest.is_zero() {
-            self.resting.clear();
-        }
-    }
-
     /// How many alerts are held in memory: those that are over go when the findings of their time do.
     pub fn alerts_held(&self) -> usize {
         self.book.alerts().len()
-    }
-
-    /// Whether all of these rules rest, so that a look would be at none: [`Evaluator::rested`] says for how long.
-    pub fn all_rest(&mut self, rules: &[Rule]) -> bool {
-        let now = Instant::now();
-        let enabled = rules.iter().filter(|rule| rule.enabled);
-        let until: Vec<Option<Instant>> = enabled
-            .map(|rule| self.resting.get(&rule.id).copied())
-            .collect();
-        let all = until
-            .iter()
-            .all(|until| until.is_some_and(|until| until > now));
-        if all {
-            self.rested = until.into_iter().flatten().min();
-        }
-        all
-    }
-
-    /// When the first of the rules has rested that the last look left out, which may be now; `None` where it was at all of them.
-    pub fn rested(&self) -> Option<Instant> {
-        self.rested
     }
 
     /// Evaluates rules over what `session` sees of the lake and brings the alert log in line, in one commit that also says how
@@ -348,14 +311,9 @@ impl Evaluator {
             if seen[nth].is_some() {
                 self.took.insert(rule.id.clone(), took);
             }
-            if !self.longest_rest.is_zero() {
-                let least = match is_local(rule) {
-                    true => Duration::ZERO,
-                    false => LEAST_REST,
-                };
-                let rest = (took * RESTS).max(least).min(self.longest_rest);
-                self.resting.insert(rule.id.clone(), Instant::now() + rest);
-            }
+            let until = resting::until(rule, took, self.longest_rest);
+            self.resting
+                .extend(until.map(|until| (rule.id.clone(), until)));
             match looked {
                 Err(why) => report.failed.push((rule.id.clone(), why)),
                 Ok(events) => {
@@ -440,42 +398,6 @@ fn count(report: &Report) {
 }
 
 impl Evaluator {
-    /// Which of the rules are looked at now, by their places.
-    fn chosen(&mut self, rules: &[Rule], is_done: impl Fn(usize) -> bool) -> BTreeSet<usize> {
-        let now = Instant::now();
-        let until = |nth: &usize| self.resting.get(&rules[*nth].id).copied();
-        let is_long = |nth: &usize| {
-            self.took
-                .get(&rules[*nth].id)
-                .is_some_and(|took| *took > LONG)
-        };
-        let wants = |nth: &usize| {
-            let rule = &rules[*nth];
-            rule.enabled && (!is_done(*nth) || rule.kind.is_timely())
-        };
-        let wanting = (0..rules.len()).filter(wants);
-        let (resting, ready): (Vec<usize>, Vec<usize>) =
-            wanting.partition(|nth| until(nth).is_some_and(|until| until > now));
-        let mut rested = resting.iter().filter_map(until).min();
-        let (mut long, mut chosen): (Vec<usize>, BTreeSet<usize>) = match self.longest_rest {
-            Duration::ZERO => (Vec::new(), ready.into_iter().collect()),
-            _ => {
-                let (long, others): (Vec<usize>, Vec<usize>) = ready.into_iter().partition(is_long);
-                (long, others.into_iter().collect())
-            }
-        };
-        if chosen.is_empty() {
-            // That which has waited longest.
-            long.sort_by_key(|nth| std::cmp::Reverse(until(nth)));
-            chosen.extend(long.pop());
-        }
-        if !long.is_empty() {
-            rested = Some(now);
-        }
-        self.rested = rested;
-        chosen
-    }
-
     /// Makes what can be made once for all looks at rules that read this.
     async fn plan_ahead(&mut self, reads: Reads, session: &Session) {
         if self

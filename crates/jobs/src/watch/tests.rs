@@ -292,7 +292,7 @@ async fn rules_that_take_long_wait_for_the_others() {
     assert_eq!(look(&mut evaluator).await.len(), 3);
     // Silence rests at least some seconds, however fast it was asked about.
     let silence = evaluator.resting["account_left"];
-    assert!(silence > Instant::now() + super::LEAST_REST / 2);
+    assert!(silence > Instant::now() + super::resting::LEAST_REST / 2);
     assert!(evaluator.all_rest(&rules));
     assert_eq!(
         evaluator.rested(),
