@@ -53,7 +53,7 @@ pub async fn evaluate(
     let frame = select(session, rule, as_of).await?;
     let rows = async {
         let rows = measured::measured(frame, rule)?;
-        prune::hopeless(rows, rule, prune::BUCKETS).await
+        prune::hopeless(rows, rule).await
     };
     let swept = async { sorted_and_swept(rows.await?, rule, as_of, None).await };
     swept
@@ -74,7 +74,7 @@ pub(crate) async fn evaluate_within(
         // A group with too few rows over all of its extent has no match there.
         let rows = match extents.len() {
             0..=FEW => rows,
-            many => prune::hopeless(rows, rule, many).await?,
+            _ => prune::hopeless(rows, rule).await?,
         };
         sorted_and_swept(rows, rule, as_of, Some(extents)).await
     };

@@ -21,6 +21,7 @@ mod functions;
 mod gaps;
 mod limits;
 mod mistake;
+mod nulls;
 mod operate;
 mod params;
 pub mod reports;

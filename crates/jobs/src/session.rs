@@ -41,6 +41,7 @@ use crate::first;
 use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
 use crate::limits::{Limits, config, runtime};
 use crate::mistake::QueryError;
+use crate::nulls::NullsOfCases;
 use crate::params::{Given, Parameter, ParameterType, Value};
 use crate::script::{Library, Script};
 use crate::{JobsError, function_names};
@@ -172,7 +173,8 @@ impl Session {
         let mut builder = SessionStateBuilder::new()
             .with_config(config(limits))
             .with_runtime_env(runtime(limits)?)
-            .with_default_features();
+            .with_default_features()
+            .with_optimizer_rule(Arc::new(NullsOfCases));
         // Those who work elsewhere know DataFusion's own operators.
         if elsewhere.is_none() {
             builder = builder.with_physical_optimizer_rules(first::optimizer_rules());

@@ -4,8 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::common::DataFusionError;
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::logical_expr::{
@@ -20,12 +20,41 @@ pub(super) fn of(
     name: &'static str,
     holds: impl Fn(u64) -> bool + Send + Sync + 'static,
 ) -> ScalarUDF {
+    asked(name, move |columns, rows| {
+        let hashes = hashes(columns, rows)?;
+        Ok(hashes.into_iter().map(|hash| Some(holds(hash))).collect())
+    })
+}
+
+/// A function of any columns and, as the last, a time (UTC microseconds) that is true where `holds` is of their hash at that time.
+pub(super) fn at(
+    name: &'static str,
+    holds: impl Fn(u64, i64) -> bool + Send + Sync + 'static,
+) -> ScalarUDF {
+    asked(name, move |columns, rows| {
+        let (times, keys) = columns
+            .split_last()
+            .ok_or_else(|| DataFusionError::Internal(format!("{name} is asked of no time")))?;
+        let times = times.as_primitive::<TimestampMicrosecondType>();
+        let hashes = hashes(keys, rows)?;
+        let held = hashes.into_iter().zip(times.values());
+        Ok(held.map(|(hash, time)| Some(holds(hash, *time))).collect())
+    })
+}
+
+fn asked(
+    name: &'static str,
+    holds: impl Fn(&[ArrayRef], usize) -> Result<BooleanArray, DataFusionError> + Send + Sync + 'static,
+) -> ScalarUDF {
     ScalarUDF::from(ByHash {
         name,
         holds: Arc::new(holds),
         signature: Signature::user_defined(Volatility::Immutable),
     })
 }
+
+/// Says of so many rows of columns which of them hold.
+type Holds = dyn Fn(&[ArrayRef], usize) -> Result<BooleanArray, DataFusionError> + Send + Sync;
 
 /// A hash of each row of the keys, the same on every pass.
 pub(super) fn hashes(keys: &[ArrayRef], rows: usize) -> Result<Vec<u64>, DataFusionError> {
@@ -36,7 +65,7 @@ pub(super) fn hashes(keys: &[ArrayRef], rows: usize) -> Result<Vec<u64>, DataFus
 
 struct ByHash {
     name: &'static str,
-    holds: Arc<dyn Fn(u64) -> bool + Send + Sync>,
+    holds: Arc<Holds>,
     signature: Signature,
 }
 
@@ -84,10 +113,7 @@ impl ScalarUDFImpl for ByHash {
             .iter()
             .map(|key| key.to_array(args.number_rows))
             .collect::<Result<Vec<_>, _>>()?;
-        let hashes = hashes(&keys, args.number_rows)?;
-        let held = hashes.into_iter().map(|hash| Some((self.holds)(hash)));
-        Ok(ColumnarValue::Array(Arc::new(
-            held.collect::<BooleanArray>(),
-        )))
+        let held = (self.holds)(&keys, args.number_rows)?;
+        Ok(ColumnarValue::Array(Arc::new(held)))
     }
 }

@@ -1,67 +1,80 @@
-//! Drops the groups that are too small to fire before anything is sorted.
+//! Drops the rows that no window that matches can hold, before anything is sorted.
 //!
-//! One pass over the keys and what is counted goes into a fixed number of buckets by hash; a group whose bucket does not have what a
-//! match needs cannot fire. Groups that share a bucket keep each other alive, which costs a little sorting and changes nothing:
-//! the sweep is exact. A `GROUP BY .. HAVING` would be exact here already, and needs memory for every group there is.
+//! One pass over the keys, the time and what is counted goes into a fixed number of cells: one for each group and slot of time, a part of what a
+//! match looks back. Where no run of slots as long as a match has what one needs, its rows are in no match. Cells are found by hash; groups that
+//! share them keep each other alive, which costs a little sorting and changes nothing: the sweep is exact.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use alerts::{Count, Kind, Rule};
 use arrow::array::{ArrayRef, AsArray};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::buffer::{BooleanBuffer, MutableBuffer};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::util::bit_util;
 use datafusion::common::DataFusionError;
-use datafusion::logical_expr::{ScalarUDF, ident};
+use datafusion::logical_expr::{Expr, ident};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 use tokio::task::JoinSet;
 
 use super::{by_hash, groups};
 
-/// 64 MiB; pages that are never counted into are never touched.
-pub(super) const BUCKETS: usize = 1 << 24;
+/// So many cells at least and at most: 8 KiB and 256 MiB.
+const CELLS: (usize, usize) = (1 << 12, 1 << 27);
+/// Where nobody knows how many rows there are.
+const CELLS_OF_UNKNOWN: usize = 1 << 24;
 
-/// The rows without those of groups that cannot fire; there are about so many groups.
-pub(super) async fn hopeless(
-    rows: DataFrame,
-    rule: &Rule,
-    groups_about: usize,
-) -> Result<DataFrame, DataFusionError> {
-    match may_fire(&rows, rule, groups_about).await? {
-        Some(may_fire) => rows.filter(may_fire.call(groups(rule).map(ident).collect())),
+/// The rows without those that are in no match.
+pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, DataFusionError> {
+    match may_fire(&rows, rule).await? {
+        Some(may_fire) => rows.filter(may_fire),
         None => Ok(rows),
     }
 }
 
-/// Tells of a group whether it can fire with these rows; nothing where every group can.
+/// Tells of a row, by its group and its time, whether it can be in a match of these rows; nothing where every row can.
 pub(super) async fn may_fire(
     rows: &DataFrame,
     rule: &Rule,
-    groups_about: usize,
-) -> Result<Option<ScalarUDF>, DataFusionError> {
-    let Some(need) = Need::of(rule).filter(|_| !rule.group_by.is_empty()) else {
+) -> Result<Option<Expr>, DataFusionError> {
+    let Some(need) = Need::of(rule) else {
         return Ok(None);
     };
-    let keys: Vec<_> = groups(rule).map(ident).collect();
+    let slots = Slots::of(rule, &need);
+    if rule.group_by.is_empty() && slots.is_all_time() {
+        return Ok(None);
+    }
+    let mut keys: Vec<Expr> = groups(rule).map(ident).collect();
+    keys.push(ident("event_time"));
     let mut wanted = keys.clone();
     wanted.extend(need.column().map(ident));
-    let len = groups_about.saturating_mul(8).clamp(1 << 12, BUCKETS);
-    let len = len.next_power_of_two();
-    let tally = Arc::new(Tally {
-        need,
-        buckets: (0..len).map(|_| AtomicU32::new(0)).collect(),
-    });
+    let rows = rows.clone().select(wanted)?;
+    let context = Arc::new(rows.task_ctx());
+    let plan = rows.create_physical_plan().await?;
+    let len = match most_rows(plan.as_ref()) {
+        Some(rows) => rows.saturating_mul(2).clamp(CELLS.0, CELLS.1),
+        None => CELLS_OF_UNKNOWN,
+    };
+    let tally = Arc::new(Tally::new(need, slots, len.next_power_of_two()));
     let mut adding = JoinSet::new();
-    for mut stream in (rows.clone().select(wanted)?)
-        .execute_stream_partitioned()
-        .await?
-    {
-        let (tally, keys) = (Arc::clone(&tally), keys.len());
+    for mut stream in execute_stream_partitioned(plan, context)? {
+        let (tally, keys) = (Arc::clone(&tally), keys.len() - 1);
         adding.spawn(async move {
             while let Some(batch) = stream.next().await {
                 let batch = batch?;
                 let hashes = by_hash::hashes(&batch.columns()[..keys], batch.num_rows())?;
-                tally.add(batch.columns().get(keys), &hashes);
+                let times = batch
+                    .column(keys)
+                    .as_primitive::<TimestampMicrosecondType>();
+                let places = hashes.into_iter().zip(times.values());
+                let places = places.map(|(hash, time)| slots.place(hash, *time));
+                tally.add(places, batch.columns().get(keys + 1));
             }
             Ok::<_, DataFusionError>(())
         });
@@ -69,11 +82,67 @@ pub(super) async fn may_fire(
     while let Some(added) = adding.join_next().await {
         added.map_err(|error| DataFusionError::External(error.into()))??;
     }
-    let may_fire = move |hash: u64| tally.is_met(hash);
-    Ok(Some(by_hash::of("may_fire", may_fire)))
+    let hopeful = tally.hopeful();
+    let may_fire = by_hash::at("may_fire", move |hash, time| {
+        hopeful.value(slots.place(hash, time) & (hopeful.len() - 1))
+    });
+    Ok(Some(may_fire.call(keys)))
 }
 
-/// What the rows of a group must have for a match. Rows of other groups in the same bucket only help.
+/// How many rows go through a plan at most, where that is known: filters only guess what is left of them.
+fn most_rows(plan: &dyn ExecutionPlan) -> Option<usize> {
+    let known = StatisticsContext::new().compute(plan, &StatisticsArgs::new());
+    let own = known
+        .ok()
+        .and_then(|known| known.num_rows.get_value().copied());
+    let children = plan.children().into_iter();
+    let theirs = children.filter_map(|child| most_rows(child.as_ref()));
+    theirs.chain(own).max()
+}
+
+/// Time in slots, so long that the rows of one match lie in a run of them.
+#[derive(Debug, Clone, Copy)]
+struct Slots {
+    /// Microseconds; [`i64::MAX`] where a match depends on more than the rows of some time before it: then all time is one slot.
+    length: i64,
+    /// How many, one after the other. Neither end of what a match looks back need be that of a slot.
+    run: usize,
+}
+
+impl Slots {
+    fn of(rule: &Rule, need: &Need) -> Slots {
+        match &rule.kind {
+            Kind::Threshold | Kind::Sequence { .. } => Slots::within(rule.terms().back(), need),
+            _ => Slots {
+                length: i64::MAX,
+                run: 1,
+            },
+        }
+    }
+
+    /// Where the rows of a match lie within so many microseconds.
+    fn within(back: i64, need: &Need) -> Slots {
+        let last = back.max(1) - 1;
+        let length = last / need.slots() + 1;
+        let run = (last / length + 2) as usize;
+        Slots { length, run }
+    }
+
+    fn is_all_time(self) -> bool {
+        self.length == i64::MAX
+    }
+
+    /// Which cell is that of a group at a time, before it is brought into their number: those of one group's slots are beside each other.
+    fn place(self, hash: u64, time: i64) -> usize {
+        let slot = match self.is_all_time() {
+            true => 0,
+            false => time.div_euclid(self.length),
+        };
+        (hash as usize).wrapping_add(slot as usize)
+    }
+}
+
+/// What the rows of a match must have. Rows of other groups in the same cells only help.
 #[derive(Debug)]
 enum Need {
     /// So many rows: every counted unit needs one.
@@ -89,8 +158,8 @@ enum Need {
 /// In how many parts the sum that is needed is counted.
 const PARTS: u32 = 60_000;
 
-/// More is never needed.
-const MOST: u32 = 1 << 20;
+/// More is never needed: a cell holds no more.
+const MOST: u32 = u16::MAX as u32;
 
 impl Need {
     fn of(rule: &Rule) -> Option<Need> {
@@ -105,7 +174,7 @@ impl Need {
                 true => names.len() as u32,
                 false => u32::try_from(rule.bounds.least()).unwrap_or(u32::MAX),
             };
-            return (names.len() <= u32::BITS as usize).then_some(Need::Steps(names, enough));
+            return (names.len() <= u16::BITS as usize).then_some(Need::Steps(names, enough));
         }
         let enough = rule.threshold.min(u64::from(MOST)) as u32;
         match (&rule.kind, &rule.count) {
@@ -116,6 +185,16 @@ impl Need {
             (_, Count::Occurrences) if enough > 1 => Some(Need::Increases(enough)),
             (_, count) if count.is_whole() && enough > 1 => Some(Need::Rows(enough)),
             _ => None,
+        }
+    }
+
+    /// In how many slots what a match looks back is divided. More of them leave fewer rows; but the more slots are looked at together, the more they
+    /// hold of other groups, which must stay far from what is needed.
+    fn slots(&self) -> i64 {
+        match self {
+            Need::Rows(enough) | Need::Increases(enough) => i64::from(enough / 3).clamp(1, 32),
+            Need::Sum(_) => 8,
+            Need::Steps(..) => 4,
         }
     }
 
@@ -130,62 +209,134 @@ impl Need {
     }
 }
 
-/// What there is of it, by bucket.
+/// What there is of it, by cell.
 struct Tally {
     need: Need,
-    buckets: Vec<AtomicU32>,
+    slots: Slots,
+    /// Their number is a power of two.
+    cells: Vec<AtomicU16>,
 }
 
 impl Tally {
-    fn add(&self, column: Option<&ArrayRef>, hashes: &[u64]) {
+    fn new(need: Need, slots: Slots, len: usize) -> Tally {
+        let cells = (0..len).map(|_| AtomicU16::new(0)).collect();
+        Tally { need, slots, cells }
+    }
+
+    /// Counts rows, given their places and the column that the need names.
+    fn add(&self, places: impl Iterator<Item = usize>, column: Option<&ArrayRef>) {
         match (&self.need, column) {
             (Need::Increases(enough), Some(column)) => {
                 let increases = column.as_primitive::<Int64Type>().iter();
-                for (hash, increase) in hashes.iter().zip(increases) {
+                for (place, increase) in places.zip(increases) {
                     let units = increase.unwrap_or(0).clamp(0, i64::from(*enough));
-                    self.more(*hash, units as u32);
+                    self.more(place, units as u16);
                 }
             }
             (Need::Sum(low), Some(column)) => {
                 let numbers = column.as_primitive::<Float64Type>().iter();
-                for (hash, number) in hashes.iter().zip(numbers) {
+                for (place, number) in places.zip(numbers) {
                     // To millionths, as the sweep does; then up. What is below zero, or no number, counts for nothing.
                     let number = (number.unwrap_or(0.0).max(0.0) * 1e6).round() / 1e6;
                     let parts = number / low * f64::from(PARTS);
-                    self.more(*hash, parts.ceil().min(f64::from(PARTS)) as u32);
+                    self.more(place, parts.ceil().min(f64::from(PARTS)) as u16);
                 }
             }
             (Need::Steps(names, _), Some(column)) => {
-                for (hash, step) in hashes.iter().zip(column.as_string::<i32>().iter()) {
-                    let place = names.iter().position(|name| Some(name.as_str()) == step);
-                    if let Some(place) = place {
-                        self.bucket(*hash).fetch_or(1 << place, Ordering::Relaxed);
+                for (place, step) in places.zip(column.as_string::<i32>().iter()) {
+                    let nth = names.iter().position(|name| Some(name.as_str()) == step);
+                    if let Some(nth) = nth {
+                        self.cell(place).fetch_or(1 << nth, Ordering::Relaxed);
                     }
                 }
             }
-            _ => hashes.iter().for_each(|hash| self.more(*hash, 1)),
+            _ => places.for_each(|place| self.more(place, 1)),
         }
     }
 
-    /// No unit is more than is needed, and a full bucket takes none: far from what a bucket holds.
-    fn more(&self, hash: u64, units: u32) {
-        let bucket = self.bucket(hash);
-        if bucket.load(Ordering::Relaxed) < MOST {
-            bucket.fetch_add(units, Ordering::Relaxed);
+    /// A full cell takes no more.
+    fn more(&self, place: usize, units: u16) {
+        let more = |held: u16| Some(held.saturating_add(units));
+        // It always has an answer.
+        let _ = (self.cell(place)).fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    fn cell(&self, place: usize) -> &AtomicU16 {
+        &self.cells[place & (self.cells.len() - 1)]
+    }
+
+    /// The cells that lie in a run that has what a match needs.
+    fn hopeful(&self) -> BooleanBuffer {
+        let (len, run) = (self.cells.len(), self.slots.run);
+        let mut hopeful = MutableBuffer::from_len_zeroed(len.div_ceil(8));
+        let mut held = Held::new(&self.need);
+        // The first cells come once more: they go on with the last.
+        let mut marked = 0;
+        for at in 0..len + run {
+            let cell = self.cell(at).load(Ordering::Relaxed);
+            let left = at.checked_sub(run);
+            held.slide(
+                cell,
+                left.map(|left| self.cell(left).load(Ordering::Relaxed)),
+                at,
+                run,
+            );
+            if held.is_enough() {
+                for place in marked.max((at + 1).saturating_sub(run))..=at {
+                    bit_util::set_bit(hopeful.as_slice_mut(), place & (len - 1));
+                }
+                marked = at + 1;
+            }
+        }
+        BooleanBuffer::new(hopeful.into(), 0, len)
+    }
+}
+
+/// What a run of cells holds, as it slides over them.
+struct Held<'a> {
+    need: &'a Need,
+    sum: u32,
+    /// Where each of the steps was last.
+    steps: Vec<Option<usize>>,
+    /// How many steps the run holds.
+    present: u32,
+}
+
+impl Held<'_> {
+    fn new(need: &Need) -> Held<'_> {
+        let steps = match need {
+            Need::Steps(names, _) => vec![None; names.len()],
+            _ => Vec::new(),
+        };
+        Held {
+            need,
+            sum: 0,
+            steps,
+            present: 0,
         }
     }
 
-    fn is_met(&self, hash: u64) -> bool {
-        let bucket = self.bucket(hash).load(Ordering::Relaxed);
-        match &self.need {
-            Need::Rows(enough) | Need::Increases(enough) => bucket >= *enough,
-            Need::Sum(_) => bucket >= PARTS,
-            Need::Steps(_, enough) => bucket.count_ones() >= *enough,
+    /// Takes the cell at a place in, and the one that is a run before it out.
+    fn slide(&mut self, cell: u16, left: Option<u16>, at: usize, run: usize) {
+        if !matches!(self.need, Need::Steps(..)) {
+            self.sum += u32::from(cell);
+            self.sum -= u32::from(left.unwrap_or(0));
+            return;
         }
+        for (nth, last) in self.steps.iter_mut().enumerate() {
+            if cell & (1 << nth) != 0 {
+                *last = Some(at);
+            }
+        }
+        let is_in = |last: &&Option<usize>| last.is_some_and(|last| at - last < run);
+        self.present = self.steps.iter().filter(is_in).count() as u32;
     }
 
-    /// The bucket of a hash; their number is a power of two.
-    fn bucket(&self, hash: u64) -> &AtomicU32 {
-        &self.buckets[(hash as usize) & (self.buckets.len() - 1)]
+    fn is_enough(&self) -> bool {
+        match self.need {
+            Need::Rows(enough) | Need::Increases(enough) => self.sum >= *enough,
+            Need::Sum(_) => self.sum >= PARTS,
+            Need::Steps(_, enough) => self.present >= *enough,
+        }
     }
 }

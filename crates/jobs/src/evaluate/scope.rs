@@ -14,9 +14,6 @@ use futures::StreamExt;
 
 use super::{Columns, by_hash, groups, measured, prune, value};
 
-/// How many groups there may be among recent rows.
-const MANY: usize = 1 << 18;
-
 /// The values that name a group, in the order of the rule's `group_by`.
 pub(crate) type Values = Vec<Option<String>>;
 
@@ -42,10 +39,10 @@ pub(crate) async fn touched(
     let mut rows = measured::measured(frame, rule)?;
     if let Some(known) = known {
         let all = measured::measured(known.rows, rule)?;
-        if let Some(may_fire) = prune::may_fire(&all, rule, MANY).await? {
+        if let Some(may_fire) = prune::may_fire(&all, rule).await? {
             let keys = || groups(rule).map(ident).collect::<Vec<_>>();
             let late = known.after.saturating_add(rule.terms().back());
-            let mut wanted = may_fire.call(keys()).or(time_through(late));
+            let mut wanted = may_fire.or(time_through(late));
             if !known.groups.is_empty() {
                 wanted = wanted.or(one_of(known.groups.iter(), rule)?.call(keys()));
             }

@@ -146,7 +146,7 @@ proptest! {
         versions in prop::collection::vec(version(), 1..60),
         group_by in prop::sample::select(vec!["remote_ip", "account_id", "account_id, remote_ip", "severity", ""]),
         count in prop::sample::select(vec!["findings", "versions", "occurrences", "distinct(account_id)"]),
-        threshold in 1..6_u64,
+        threshold in 1..12_u64,
         window in 1..20_u8,
         suppress in 0..20_u8,
     ) {
