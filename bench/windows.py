@@ -2,14 +2,17 @@
 """Asks one sliding-window question over the same Parquet files with guardlake, DuckDB 2.0 and chDB, and prints times and ratios.
 
     cargo build --release -p guardlake --bin guardlake --example rules_bench
-    python3 bench/windows.py [--target target/release] [--findings 10000000] [--rounds 3]
+    python3 bench/windows.py [--target target/release] [--findings 10000000] [--rounds 3] [--rules 100]
 
 "Ten findings (or ten distinct ones, or accounts) from one remote address within ten minutes", over findings from mostly different
 addresses: a full `rule backtest` against a window function with RANGE. Whole processes, files warm in the page cache, in turn. Before anything
 is timed, all must name the same addresses with the same number of matches and the same largest count. Needs duckdb==2.0.0 and
 chdb==4.4.0 from PyPI (installed by itself, in a folder under ~/.cache).
+
+With `--rules 100` a set of rules instead: what is grouped, counted and asked for, over 10 minutes to a day, in variations. guardlake evaluates all in
+one `alert run` that writes the alerts, with their evidence, to the lake's log; the peers ask one question after the other in one process.
 """
-import argparse, json, os, pathlib, shutil, statistics, subprocess, sys, tempfile
+import argparse, json, math, os, pathlib, shutil, statistics, subprocess, sys, tempfile
 
 from peers import CHDB, DUCKDB, peer_python, timed
 
@@ -30,6 +33,117 @@ QUERY = """SELECT remote_ip, count(DISTINCT event_time) AS matches, max(n) AS mo
   FROM {files} WHERE remote_ip IS NOT NULL) WHERE n >= 10 GROUP BY remote_ip ORDER BY remote_ip"""
 
 
+# Grouped by, counted, where; rows a day of one group of the lake that `rules_bench lake` makes, out of all rows, and how much each counts.
+KINDS = [
+    ("remote_ip", "findings", "remote_ip IS NOT NULL", 1 / 20_000, 1),
+    ("account_id", "findings", "severity >= 5", 1 / 1_000, 1),
+    ("remote_ip", "distinct(account_id)", "severity >= 4", 1 / 40_000, 1),
+    ("type, account_id", "findings", "region = 'eu-west-1'", 1 / 2_000, 1),
+    ("user_name, account_id", "findings", "type LIKE '%IAMUser%'", 1 / 15_000_000, 1),
+    ("account_id", "distinct(finding_id)", "severity >= 8", 1 / 3_000, 1),
+    ("account_id, remote_ip", "findings", "severity > 1", 1 / 10_000_000, 1),
+    ("user_name", "sum(severity)", "NOT sample", 1 / 5_000, 4),
+]
+WINDOWS = {"10m": 600, "30m": 1_800, "1h": 3_600, "6h": 21_600, "1d": 86_400}
+RULES_DUCKDB = """import duckdb, json, sys
+db = duckdb.connect()
+db.execute(f"SET threads={sys.argv[2]}; SET enable_progress_bar=false")
+print(json.dumps([db.execute(question).fetchall() for question in json.load(open(sys.argv[1]))], default=str))"""
+RULES_CHDB = """import json, sys
+from chdb import session
+db = session.Session()
+said = [db.query(f"{question} SETTINGS max_threads={sys.argv[2]}", "JSONCompactEachRow").bytes().decode() for question in json.load(open(sys.argv[1]))]
+print(json.dumps([[json.loads(line) for line in rows.splitlines() if line.strip()] for rows in said]))"""
+
+
+def rule_set(number, findings):
+    """So many rules: grouped by, counted, where, threshold, window. Few of the groups reach the threshold by chance."""
+    rules = []
+    for nth in range(number):
+        group_by, count, where, share, each = KINDS[nth % len(KINDS)]
+        window = list(WINDOWS)[nth // len(KINDS) % len(WINDOWS)]
+        mean = findings * share * WINDOWS[window] / 86_400
+        sigmas = 4.5 + nth // (len(KINDS) * len(WINDOWS)) * 0.5
+        rules.append((group_by, count, where, math.ceil((mean + sigmas * math.sqrt(mean) + 3) * each), window))
+    return rules
+
+
+def asked_of(peer, rule, files):
+    """The rule as a window function of DuckDB or ClickHouse: group, matches, largest count."""
+    group_by, count, where, threshold, window = rule
+    names = [name.strip() for name in group_by.split(",")]
+    what = count[count.find("(") + 1 : -1]
+    counted = {"f": "count(*)", "s": f"sum({what})", "d": f"count(DISTINCT {what})"}[count[0]]
+    time, back = "event_time", f"INTERVAL '{WINDOWS[window] - 1}.999999 seconds'"
+    if peer == "chdb":
+        counted = counted.replace("count(DISTINCT ", "uniqExact(").replace("*", "")
+        time, back = "toUnixTimestamp64Micro(event_time)", str(WINDOWS[window] * 1_000_000 - 1)
+    return f"""SELECT {group_by}, count(DISTINCT event_time) AS matches, max(n) AS most FROM (
+  SELECT {group_by}, event_time, {counted} OVER (PARTITION BY {group_by} ORDER BY {time} RANGE BETWEEN {back} PRECEDING AND CURRENT ROW) AS n
+  FROM {files} WHERE {where} AND {" AND ".join(f"{name} IS NOT NULL" for name in names)}) WHERE n >= {threshold} GROUP BY {group_by}"""
+
+
+def many(target, lake, folder, chosen):
+    """A set of rules, each engine in one process."""
+    rules = rule_set(chosen.rules, chosen.findings)
+    (folder / "rules").mkdir()
+    for nth, (group_by, count, where, threshold, window) in enumerate(rules):
+        text = RULE.format(count=count).replace("[remote_ip]", f"[{group_by}]").replace("threshold: 10", f"threshold: {threshold}")
+        text = text.replace("window: 10m", f"window: {window}").replace("remote_ip IS NOT NULL", where)
+        (folder / f"rules/rule_{nth:03}.sql").write_text(text)
+    files = {"duckdb": f"'{lake}/findings/**/*.parquet'", "chdb": f"'{lake}/findings/**/*.parquet', Parquet"}
+    for peer, of in files.items():
+        files = f"read_parquet({of})" if peer == "duckdb" else f"file({of})"
+        (folder / f"{peer}.json").write_text(json.dumps([asked_of(peer, rule, files) for rule in rules]))
+    run = folder / "run"
+    guardlake = [target / "guardlake", "--lake", run]
+    commands = {
+        "guardlake": [*guardlake, "alert", "run", "--once", "--rules", folder / "rules"],
+        "duckdb": [peer_python(), "-c", RULES_DUCKDB, folder / "duckdb.json", chosen.threads],
+        "chdb": [peer_python(), "-c", RULES_CHDB, folder / "chdb.json", chosen.threads],
+    }
+    if not chosen.chdb:
+        commands.pop("chdb")
+    runs = {name: [] for name in commands}
+    said = {}
+    for round_ in range(chosen.rounds):
+        for name in list(commands):
+            if name == "guardlake":
+                # The same files with an empty log of alerts.
+                shutil.rmtree(run, ignore_errors=True)
+                shutil.copytree(lake, run, copy_function=os.link)
+            measured = timed(commands[name])
+            if measured is None:
+                commands.pop(name)
+                continue
+            runs[name].append(measured)
+            print(f"  round {round_ + 1}: {name:10} {measured[0]:7.2f} s wall  {measured[1]:7.2f} s CPU  peak RSS {measured[2]:6.0f} MB", flush=True)
+            if name == "guardlake":
+                listed = timed([*guardlake, "--format", "ndjson", "sql", "--max-rows", "10000000", "SELECT * FROM alert_log WHERE event = 'opened'"])
+                found = {}
+                for alert in map(json.loads, listed[3].splitlines()):
+                    group = json.loads(alert["group"]) if isinstance(alert["group"], str) else alert["group"]
+                    nth = int(alert["rule"].removeprefix("rule_"))
+                    key = (nth, *(group[name.strip()] for name in rules[nth][0].split(",")))
+                    matches, most = found.get(key, (0, 0))
+                    found[key] = (matches + alert["matches"], max(most, alert["count"]))
+                said[name] = sorted((*key, *rest) for key, rest in found.items())
+            else:
+                rows = [(nth, *row[:-2], int(row[-2]), int(row[-1])) for nth, of in enumerate(json.loads(measured[3])) for row in of]
+                said[name] = sorted(rows)
+    first = said["guardlake"]
+    for name in commands:
+        if said[name] != first:
+            differ = sorted(set(said[name]) ^ set(first))
+            sys.exit(f"{name}: the answers differ ({len(said[name])} and {len(first)} groups): {differ[:6]}")
+    print(f"{len(rules)} rules: {len(first)} groups of {len({row[0] for row in first})} rules fire, {sum(row[-2] for row in first)} matches, the same from all")
+    wall = {name: statistics.median(run[0] for run in runs[name]) for name in commands}
+    for name in commands:
+        cpu = statistics.median(run[1] for run in runs[name])
+        print(f"  {name:10} {wall[name]:7.2f} s wall  {cpu:7.2f} s CPU  peak RSS {max(run[2] for run in runs[name]):6.0f} MB"
+              f"  {wall[name] / wall['guardlake']:5.2f} of guardlake's time")
+
+
 def answers(name, output):
     rows = [json.loads(line) for line in output.splitlines() if line.strip()] if name != "duckdb" else json.loads(output)
     if name != "guardlake":
@@ -48,6 +162,8 @@ def main():
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--threads", type=int, default=os.cpu_count())
     arguments.add_argument("--lake", help="use this lake again, or make it there and keep it")
+    arguments.add_argument("--rules", type=int, default=1, help="more than one: a set of rules, all in one process")
+    arguments.add_argument("--chdb", action=argparse.BooleanOptionalAction, default=True, help="with --rules: ask chDB too")
     chosen = arguments.parse_args()
     target = pathlib.Path(chosen.target)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="guardlake-bench-"))
@@ -55,6 +171,8 @@ def main():
     try:
         if not lake.exists():
             subprocess.run([target / "examples/rules_bench", "lake", lake, str(chosen.findings)], check=True)
+        if chosen.rules > 1:
+            return many(target, lake, folder, chosen)
         files = f"{lake}/findings/**/*.parquet"
         python = peer_python()
         # What is counted: by the rule, by DuckDB, by ClickHouse.

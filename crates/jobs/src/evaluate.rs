@@ -1,5 +1,6 @@
 //! From a rule to its episodes: DataFusion selects, drops hopeless groups and sorts; `alerts` sweeps each group once.
 
+mod addresses;
 mod by_hash;
 mod measured;
 mod prepared;
@@ -102,6 +103,8 @@ pub(crate) async fn select(
         values.insert("as_of".to_owned(), Value::Timestamp(as_of));
     }
     let plan = session.plan(&rule.sql, &values).await?;
+    let plan = addresses::left_out(session, rule, plan)
+        .map_err(|error| session.mistake(&error, &rule.sql))?;
     Ok(DataFrame::new(session.context().state(), plan))
 }
 

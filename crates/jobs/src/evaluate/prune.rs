@@ -7,8 +7,8 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use alerts::{Count, Kind, Rule};
 use arrow::array::{ArrayRef, AsArray};
@@ -16,7 +16,7 @@ use arrow::buffer::{BooleanBuffer, MutableBuffer};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow::util::bit_util;
 use datafusion::common::DataFusionError;
-use datafusion::logical_expr::{Expr, ident};
+use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use datafusion::prelude::DataFrame;
@@ -46,8 +46,11 @@ pub(super) async fn may_fire(
     let Some(need) = Need::of(rule) else {
         return Ok(None);
     };
-    let slots = Slots::of(rule, &need);
-    if rule.group_by.is_empty() && slots.is_all_time() {
+    let looks_back = match &rule.kind {
+        Kind::Threshold | Kind::Sequence { .. } => Some(rule.terms().back()),
+        _ => None,
+    };
+    if rule.group_by.is_empty() && looks_back.is_none() {
         return Ok(None);
     }
     let mut keys: Vec<Expr> = groups(rule).map(ident).collect();
@@ -61,20 +64,25 @@ pub(super) async fn may_fire(
         Some(rows) => rows.saturating_mul(2).clamp(CELLS.0, CELLS.1),
         None => CELLS_OF_UNKNOWN,
     };
-    let tally = Arc::new(Tally::new(need, slots, len.next_power_of_two()));
+    let tally = Arc::new(Tally::new(need, len.next_power_of_two()));
+    let slots = Arc::<OnceLock<Slots>>::default();
     let mut adding = JoinSet::new();
     for mut stream in execute_stream_partitioned(plan, context)? {
-        let (tally, keys) = (Arc::clone(&tally), keys.len() - 1);
+        let (tally, slots) = (Arc::clone(&tally), Arc::clone(&slots));
+        let keys = keys.len() - 1;
         adding.spawn(async move {
             while let Some(batch) = stream.next().await {
                 let batch = batch?;
+                let column = batch.columns().get(keys + 1);
+                // Whichever rows come first tell what to expect of the others.
+                let slots = *slots.get_or_init(|| Slots::of(looks_back, tally.need.rows(column)));
                 let hashes = by_hash::hashes(&batch.columns()[..keys], batch.num_rows())?;
                 let times = batch
                     .column(keys)
                     .as_primitive::<TimestampMicrosecondType>();
                 let places = hashes.into_iter().zip(times.values());
                 let places = places.map(|(hash, time)| slots.place(hash, *time));
-                tally.add(places, batch.columns().get(keys + 1));
+                tally.add(places, column);
             }
             Ok::<_, DataFusionError>(())
         });
@@ -82,7 +90,13 @@ pub(super) async fn may_fire(
     while let Some(added) = adding.join_next().await {
         added.map_err(|error| DataFusionError::External(error.into()))??;
     }
-    let hopeful = tally.hopeful();
+    let Some(slots) = slots.get().copied() else {
+        return Ok(Some(lit(false)));
+    };
+    let hopeful = tally.hopeful(slots.run);
+    if hopeful.count_set_bits() == 0 {
+        return Ok(Some(lit(false)));
+    }
     let may_fire = by_hash::at("may_fire", move |hash, time| {
         hopeful.value(slots.place(hash, time) & (hopeful.len() - 1))
     });
@@ -110,20 +124,20 @@ struct Slots {
 }
 
 impl Slots {
-    fn of(rule: &Rule, need: &Need) -> Slots {
-        match &rule.kind {
-            Kind::Threshold | Kind::Sequence { .. } => Slots::within(rule.terms().back(), need),
-            _ => Slots {
+    /// Where the rows of a match, about so many, lie within so many microseconds; where they can be of any time, one slot.
+    ///
+    /// More slots leave fewer rows. But the more cells are looked at together, the more they hold of other groups, and that must stay far from
+    /// what a match needs: a cell holds about half a row.
+    fn of(looks_back: Option<i64>, rows: f64) -> Slots {
+        let Some(back) = looks_back else {
+            return Slots {
                 length: i64::MAX,
                 run: 1,
-            },
-        }
-    }
-
-    /// Where the rows of a match lie within so many microseconds.
-    fn within(back: i64, need: &Need) -> Slots {
+            };
+        };
+        let slots = (rows / 3.0).min((rows * 6.0).sqrt());
         let last = back.max(1) - 1;
-        let length = last / need.slots() + 1;
+        let length = last / slots.clamp(1.0, MOST_SLOTS) as i64 + 1;
         let run = (last / length + 2) as usize;
         Slots { length, run }
     }
@@ -154,6 +168,9 @@ enum Need {
     /// Rows of so many of the steps that have these names.
     Steps(Vec<String>, u32),
 }
+
+/// In how many slots what a match looks back is divided at most.
+const MOST_SLOTS: f64 = 256.0;
 
 /// In how many parts the sum that is needed is counted.
 const PARTS: u32 = 60_000;
@@ -188,13 +205,29 @@ impl Need {
         }
     }
 
-    /// In how many slots what a match looks back is divided. More of them leave fewer rows; but the more slots are looked at together, the more they
-    /// hold of other groups, which must stay far from what is needed.
-    fn slots(&self) -> i64 {
-        match self {
-            Need::Rows(enough) | Need::Increases(enough) => i64::from(enough / 3).clamp(1, 32),
-            Need::Sum(_) => 8,
-            Need::Steps(..) => 4,
+    /// About how many rows a match takes, where rows are like these; given the column that the need names.
+    fn rows(&self, column: Option<&ArrayRef>) -> f64 {
+        let (low, units): (f64, Vec<f64>) = match (self, column) {
+            (Need::Increases(enough), Some(column)) => {
+                let increases = column.as_primitive::<Int64Type>().iter().flatten();
+                (
+                    f64::from(*enough),
+                    increases.map(|one| one as f64).collect(),
+                )
+            }
+            (Need::Sum(low), Some(column)) => {
+                let numbers = column.as_primitive::<Float64Type>().iter().flatten();
+                (*low, numbers.collect())
+            }
+            (Need::Rows(enough), _) => return f64::from(*enough),
+            (Need::Steps(_, enough), _) => return f64::from(*enough) * 3.0,
+            (_, None) => return 1.0,
+        };
+        let counted = units.iter().filter(|units| **units > 0.0);
+        let all: f64 = counted.clone().sum();
+        match all > 0.0 {
+            true => low / (all / counted.count() as f64),
+            false => 1.0,
         }
     }
 
@@ -212,15 +245,14 @@ impl Need {
 /// What there is of it, by cell.
 struct Tally {
     need: Need,
-    slots: Slots,
     /// Their number is a power of two.
     cells: Vec<AtomicU16>,
 }
 
 impl Tally {
-    fn new(need: Need, slots: Slots, len: usize) -> Tally {
+    fn new(need: Need, len: usize) -> Tally {
         let cells = (0..len).map(|_| AtomicU16::new(0)).collect();
-        Tally { need, slots, cells }
+        Tally { need, cells }
     }
 
     /// Counts rows, given their places and the column that the need names.
@@ -265,9 +297,9 @@ impl Tally {
         &self.cells[place & (self.cells.len() - 1)]
     }
 
-    /// The cells that lie in a run that has what a match needs.
-    fn hopeful(&self) -> BooleanBuffer {
-        let (len, run) = (self.cells.len(), self.slots.run);
+    /// The cells that lie in a run, so long, that has what a match needs.
+    fn hopeful(&self, run: usize) -> BooleanBuffer {
+        let len = self.cells.len();
         let mut hopeful = MutableBuffer::from_len_zeroed(len.div_ceil(8));
         let mut held = Held::new(&self.need);
         // The first cells come once more: they go on with the last.

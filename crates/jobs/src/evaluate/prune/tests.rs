@@ -85,13 +85,13 @@ proptest! {
         far in any::<bool>(),
     ) {
         let need = need(which, enough);
-        let slots = Slots::within(back, &need);
+        let slots = Slots::of(Some(back), need.rows(column(&need, &rows).as_ref()));
         // Groups far apart, or so near that they share cells.
         let hash = |group: u8| u64::from(group) * if far { 1_000 } else { 2 } + 4_090;
-        let tally = Tally::new(need, slots, 4_096);
+        let tally = Tally::new(need, 4_096);
         let places = rows.iter().map(|(group, time, _)| slots.place(hash(*group), *time));
         tally.add(places.clone(), column(&tally.need, &rows).as_ref());
-        let hopeful = tally.hopeful();
+        let hopeful = tally.hopeful(slots.run);
         for (row, place) in rows.iter().zip(places) {
             let is_left = hopeful.value(place & 4_095);
             if within(&rows, row, back, &tally.need) {
@@ -109,9 +109,8 @@ proptest! {
 
 #[test]
 fn a_full_cell_stays_full() {
-    let slots = Slots::within(10, &Need::Rows(u32::from(u16::MAX)));
-    let tally = Tally::new(Need::Rows(u32::from(u16::MAX)), slots, 4_096);
+    let tally = Tally::new(Need::Rows(MOST), 4_096);
     tally.add(std::iter::repeat_n(5, 70_000), None);
-    assert!(tally.hopeful().value(5));
-    assert!(!tally.hopeful().value(500));
+    assert!(tally.hopeful(2).value(5));
+    assert!(!tally.hopeful(2).value(500));
 }
