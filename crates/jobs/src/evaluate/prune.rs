@@ -1,34 +1,41 @@
-//! Drops the rows that no window that matches can hold, before anything is sorted.
+//! Drops the rows that no window that matches can hold, before anything is sorted and before columns are read that only matches need.
 //!
-//! One pass over the keys, the time and what is counted goes into a fixed number of cells: one for each group and slot of time, a part of what a
-//! match looks back. Where no run of slots as long as a match has what one needs, its rows are in no match. Cells are found by hash; groups that
-//! share them keep each other alive, which costs a little sorting and changes nothing: the sweep is exact.
+//! One pass reads the keys, the time and what is counted. Where that fits in memory, it is sorted as numbers, and a window slides over it. Where it
+//! does not, it is counted by group and slot of time first, in a fixed number of cells, and a second pass keeps what the cells leave. Rows are only
+//! left out where no match can need them: the sweep is exact.
 
+mod cells;
+mod need;
+mod runs;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use alerts::{Count, Kind, Rule};
-use arrow::array::{ArrayRef, AsArray};
-use arrow::buffer::{BooleanBuffer, MutableBuffer};
-use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow::util::bit_util;
-use datafusion::common::DataFusionError;
+use alerts::{Kind, Rule};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
+use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
 use super::{by_hash, groups};
+use cells::{Slots, Tally};
+use need::Need;
+use runs::{Row, Runs};
 
 /// So many cells at least and at most: 8 KiB and 256 MiB.
 const CELLS: (usize, usize) = (1 << 12, 1 << 27);
 /// Where nobody knows how many rows there are.
 const CELLS_OF_UNKNOWN: usize = 1 << 24;
+/// So many bytes of rows are kept: 256 MiB.
+pub(super) const KEPT: usize = 1 << 28;
 
 /// The rows without those that are in no match.
 pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, DataFusionError> {
@@ -42,6 +49,15 @@ pub(super) async fn hopeless(rows: DataFrame, rule: &Rule) -> Result<DataFrame, 
 pub(super) async fn may_fire(
     rows: &DataFrame,
     rule: &Rule,
+) -> Result<Option<Expr>, DataFusionError> {
+    may_fire_within(rows, rule, KEPT).await
+}
+
+/// As [`may_fire`], with so many bytes of rows kept.
+pub(super) async fn may_fire_within(
+    rows: &DataFrame,
+    rule: &Rule,
+    kept: usize,
 ) -> Result<Option<Expr>, DataFusionError> {
     let Some(need) = Need::of(rule) else {
         return Ok(None);
@@ -57,50 +73,180 @@ pub(super) async fn may_fire(
     keys.push(ident("event_time"));
     let mut wanted = keys.clone();
     wanted.extend(need.column().map(ident));
-    let rows = rows.clone().select(wanted)?;
-    let context = Arc::new(rows.task_ctx());
-    let plan = rows.create_physical_plan().await?;
-    let len = match most_rows(plan.as_ref()) {
-        Some(rows) => rows.saturating_mul(2).clamp(CELLS.0, CELLS.1),
-        None => CELLS_OF_UNKNOWN,
+    let narrow = Narrow {
+        rows: rows.clone().select(wanted)?,
+        need: Arc::new(need),
+        groups: rule.group_by.len(),
+        looks_back,
     };
-    let tally = Arc::new(Tally::new(need, len.next_power_of_two()));
-    let slots = Arc::<OnceLock<Slots>>::default();
-    let mut adding = JoinSet::new();
-    for mut stream in execute_stream_partitioned(plan, context)? {
-        let (tally, slots) = (Arc::clone(&tally), Arc::clone(&slots));
-        let keys = keys.len() - 1;
-        adding.spawn(async move {
-            while let Some(batch) = stream.next().await {
-                let batch = batch?;
-                let column = batch.columns().get(keys + 1);
-                // Whichever rows come first tell what to expect of the others.
-                let slots = *slots.get_or_init(|| Slots::of(looks_back, tally.need.rows(column)));
-                let hashes = by_hash::hashes(&batch.columns()[..keys], batch.num_rows())?;
-                let times = batch
-                    .column(keys)
-                    .as_primitive::<TimestampMicrosecondType>();
-                let places = hashes.into_iter().zip(times.values());
-                let places = places.map(|(hash, time)| slots.place(hash, *time));
-                tally.add(places, column);
+    match narrow.need.column() {
+        None => narrow.may_fire::<u64>(keys, kept).await,
+        Some(_) => narrow.may_fire::<(u64, u32)>(keys, kept).await,
+    }
+}
+
+/// The rows of a rule with no columns but those that name the group, then the time, then what the need reads.
+struct Narrow {
+    rows: DataFrame,
+    need: Arc<Need>,
+    groups: usize,
+    /// Microseconds; `None` where a match depends on more than the rows of some time before it.
+    looks_back: Option<i64>,
+}
+
+impl Narrow {
+    async fn may_fire<R: Row>(
+        &self,
+        keys: Vec<Expr>,
+        kept: usize,
+    ) -> Result<Option<Expr>, DataFusionError> {
+        let most = most_rows(self.plan().await?.as_ref());
+        let kept = kept / size_of::<R>();
+        if most.is_some_and(|most| most <= kept)
+            && let Some(runs) = self.runs::<R>(kept, |_, _| true).await?
+        {
+            return Ok(Some(in_runs(runs, keys)));
+        }
+        let len = match most {
+            Some(rows) => rows.saturating_mul(2).clamp(CELLS.0, CELLS.1),
+            None => CELLS_OF_UNKNOWN,
+        };
+        let Some((tally, slots)) = self.tally(len.next_power_of_two()).await? else {
+            return Ok(Some(lit(false)));
+        };
+        let hopeful = tally.hopeful(slots.run);
+        drop(tally);
+        if hopeful.count_set_bits() == 0 {
+            return Ok(Some(lit(false)));
+        }
+        let is_hopeful = move |hash, time| {
+            let place = slots.place(hash, time);
+            hopeful.value(place & (hopeful.len() - 1))
+        };
+        Ok(Some(
+            match self.runs::<R>(kept, is_hopeful.clone()).await? {
+                Some(runs) => in_runs(runs, keys),
+                None => by_hash::at("may_fire", is_hopeful).call(keys),
+            },
+        ))
+    }
+
+    async fn plan(&self) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        self.rows.clone().create_physical_plan().await
+    }
+
+    /// What there is by group and slot of time; nothing where there are no rows.
+    async fn tally(&self, len: usize) -> Result<Option<(Tally, Slots)>, DataFusionError> {
+        let tally = Arc::new(Tally::new(Arc::clone(&self.need), len));
+        let slots = Arc::<OnceLock<Slots>>::default();
+        let (into, slots_of, looks_back) = (tally.clone(), slots.clone(), self.looks_back);
+        let take = move |_: &mut (), rows: &Taken| {
+            let units = into
+                .need
+                .units(rows.column, rows.hashes.len(), cells::PARTS);
+            // Whichever rows come first tell what to expect of the others.
+            let slots = slots_of.get_or_init(|| {
+                let expected = into.need.rows(&units, cells::PARTS);
+                Slots::of(looks_back, expected)
+            });
+            let places = rows.each().map(|(hash, time)| slots.place(hash, time));
+            into.add(places.zip(units));
+            true
+        };
+        self.each((), take).await?;
+        let tally = Arc::into_inner(tally);
+        Ok(tally.zip(slots.get().copied()))
+    }
+
+    /// The stretches of rows, of those that are wanted, that can be a match; nothing where more rows than so many are wanted.
+    async fn runs<R: Row>(
+        &self,
+        most: usize,
+        wanted: impl Fn(u64, i64) -> bool + Clone + Send + Sync + 'static,
+    ) -> Result<Option<Runs>, DataFusionError> {
+        /// In so many parts, by the first bits of their hash, rows are sorted side by side.
+        const PARTS: usize = 16;
+        let taken = Arc::new(AtomicUsize::new(0));
+        let (need, count) = (Arc::clone(&self.need), Arc::clone(&taken));
+        let take = move |parts: &mut Vec<Vec<R>>, rows: &Taken| {
+            let units = need.units(rows.column, rows.hashes.len(), runs::PARTS);
+            let mut held = 0;
+            for ((hash, time), units) in rows.each().zip(units) {
+                if wanted(hash, time) {
+                    let part = (hash >> (u64::BITS - PARTS.ilog2())) as usize;
+                    parts[part].push(R::new(runs::key(hash, time), units));
+                    held += 1;
+                }
             }
-            Ok::<_, DataFusionError>(())
+            count.fetch_add(held, Ordering::Relaxed) + held <= most
+        };
+        let mut streams = self.each(vec![Vec::new(); PARTS], take).await?;
+        if taken.load(Ordering::Relaxed) > most {
+            return Ok(None);
+        }
+        let seconds = runs::seconds(self.looks_back);
+        let parts = (0..PARTS).map(|part| {
+            let of_streams = streams.iter_mut();
+            let rows: Vec<Vec<R>> = of_streams
+                .map(|parts| std::mem::take(&mut parts[part]))
+                .collect();
+            let need = Arc::clone(&self.need);
+            tokio::task::spawn_blocking(move || Runs::of(rows.concat(), &need, seconds))
         });
+        let parts = try_join_all(parts).await;
+        let parts = parts.map_err(|error| DataFusionError::External(error.into()))?;
+        Ok(Some(Runs::joined(parts)))
     }
-    while let Some(added) = adding.join_next().await {
-        added.map_err(|error| DataFusionError::External(error.into()))??;
+
+    /// Reads all rows, a stream of them beside the other, each into a copy of what is given, until `take` wants no more.
+    async fn each<T: Clone + Send + 'static>(
+        &self,
+        into: T,
+        take: impl Fn(&mut T, &Taken) -> bool + Clone + Send + 'static,
+    ) -> Result<Vec<T>, DataFusionError> {
+        let context = Arc::new(self.rows.task_ctx());
+        let mut reading = JoinSet::new();
+        for mut stream in execute_stream_partitioned(self.plan().await?, context)? {
+            let (mut into, take, groups) = (into.clone(), take.clone(), self.groups);
+            reading.spawn(async move {
+                while let Some(batch) = stream.next().await {
+                    if !take(&mut into, &Taken::of(&batch?, groups)?) {
+                        break;
+                    }
+                }
+                Ok::<_, DataFusionError>(into)
+            });
+        }
+        let mut all = Vec::new();
+        while let Some(read) = reading.join_next().await {
+            all.push(read.map_err(|error| DataFusionError::External(error.into()))??);
+        }
+        Ok(all)
     }
-    let Some(slots) = slots.get().copied() else {
-        return Ok(Some(lit(false)));
-    };
-    let hopeful = tally.hopeful(slots.run);
-    if hopeful.count_set_bits() == 0 {
-        return Ok(Some(lit(false)));
+}
+
+/// Some rows: their groups' hashes, their times, and the column that the need reads.
+struct Taken<'a> {
+    hashes: Vec<u64>,
+    times: &'a [i64],
+    column: Option<&'a ArrayRef>,
+}
+
+impl<'a> Taken<'a> {
+    fn of(batch: &'a RecordBatch, groups: usize) -> Result<Taken<'a>, DataFusionError> {
+        let columns = batch.columns();
+        let times = columns[groups].as_primitive::<TimestampMicrosecondType>();
+        Ok(Taken {
+            hashes: by_hash::hashes(&columns[..groups], batch.num_rows())?,
+            times: times.values(),
+            column: columns.get(groups + 1),
+        })
     }
-    let may_fire = by_hash::at("may_fire", move |hash, time| {
-        hopeful.value(slots.place(hash, time) & (hopeful.len() - 1))
-    });
-    Ok(Some(may_fire.call(keys)))
+
+    fn each(&self) -> impl Iterator<Item = (u64, i64)> {
+        let times = self.times.iter().copied();
+        self.hashes.iter().copied().zip(times)
+    }
 }
 
 /// How many rows go through a plan at most, where that is known: filters only guess what is left of them.
@@ -114,261 +260,26 @@ fn most_rows(plan: &dyn ExecutionPlan) -> Option<usize> {
     theirs.chain(own).max()
 }
 
-/// Time in slots, so long that the rows of one match lie in a run of them.
-#[derive(Debug, Clone, Copy)]
-struct Slots {
-    /// Microseconds; [`i64::MAX`] where a match depends on more than the rows of some time before it: then all time is one slot.
-    length: i64,
-    /// How many, one after the other. Neither end of what a match looks back need be that of a slot.
-    run: usize,
-}
-
-impl Slots {
-    /// Where the rows of a match, about so many, lie within so many microseconds; where they can be of any time, one slot.
-    ///
-    /// More slots leave fewer rows. But the more cells are looked at together, the more they hold of other groups, and that must stay far from
-    /// what a match needs: a cell holds about half a row.
-    fn of(looks_back: Option<i64>, rows: f64) -> Slots {
-        let Some(back) = looks_back else {
-            return Slots {
-                length: i64::MAX,
-                run: 1,
-            };
-        };
-        let slots = (rows / 3.0).min((rows * 6.0).sqrt());
-        let last = back.max(1) - 1;
-        let length = last / slots.clamp(1.0, MOST_SLOTS) as i64 + 1;
-        let run = (last / length + 2) as usize;
-        Slots { length, run }
+/// Whether a row is in one of the stretches: files of other times need not be read.
+fn in_runs(runs: Runs, keys: Vec<Expr>) -> Expr {
+    if runs.is_empty() {
+        return lit(false);
     }
-
-    fn is_all_time(self) -> bool {
-        self.length == i64::MAX
-    }
-
-    /// Which cell is that of a group at a time, before it is brought into their number: those of one group's slots are beside each other.
-    fn place(self, hash: u64, time: i64) -> usize {
-        let slot = match self.is_all_time() {
-            true => 0,
-            false => time.div_euclid(self.length),
-        };
-        (hash as usize).wrapping_add(slot as usize)
-    }
-}
-
-/// What the rows of a match must have. Rows of other groups in the same cells only help.
-#[derive(Debug)]
-enum Need {
-    /// So many rows: every counted unit needs one.
-    Rows(u32),
-    /// So large a sum of increases.
-    Increases(u32),
-    /// Such a sum of numbers, in parts of [`PARTS`] of it.
-    Sum(f64),
-    /// Rows of so many of the steps that have these names.
-    Steps(Vec<String>, u32),
-}
-
-/// In how many slots what a match looks back is divided at most.
-const MOST_SLOTS: f64 = 256.0;
-
-/// In how many parts the sum that is needed is counted.
-const PARTS: u32 = 60_000;
-
-/// More is never needed: a cell holds no more.
-const MOST: u32 = u16::MAX as u32;
-
-impl Need {
-    fn of(rule: &Rule) -> Option<Need> {
-        if let Kind::Sequence {
-            steps,
-            ordered,
-            condition: None,
-        } = &rule.kind
-        {
-            let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
-            let enough = match ordered {
-                true => names.len() as u32,
-                false => u32::try_from(rule.bounds.least()).unwrap_or(u32::MAX),
-            };
-            return (names.len() <= u16::BITS as usize).then_some(Need::Steps(names, enough));
-        }
-        let enough = rule.threshold.min(u64::from(MOST)) as u32;
-        match (&rule.kind, &rule.count) {
-            (Kind::Threshold, Count::Sum(_)) => {
-                let low = rule.bounds.low();
-                (low > 0.0).then_some(Need::Sum(low))
-            }
-            (_, Count::Occurrences) if enough > 1 => Some(Need::Increases(enough)),
-            (_, count) if count.is_whole() && enough > 1 => Some(Need::Rows(enough)),
-            _ => None,
-        }
-    }
-
-    /// About how many rows a match takes, where rows are like these; given the column that the need names.
-    fn rows(&self, column: Option<&ArrayRef>) -> f64 {
-        let (low, units): (f64, Vec<f64>) = match (self, column) {
-            (Need::Increases(enough), Some(column)) => {
-                let increases = column.as_primitive::<Int64Type>().iter().flatten();
-                (
-                    f64::from(*enough),
-                    increases.map(|one| one as f64).collect(),
-                )
-            }
-            (Need::Sum(low), Some(column)) => {
-                let numbers = column.as_primitive::<Float64Type>().iter().flatten();
-                (*low, numbers.collect())
-            }
-            (Need::Rows(enough), _) => return f64::from(*enough),
-            (Need::Steps(_, enough), _) => return f64::from(*enough) * 3.0,
-            (_, None) => return 1.0,
-        };
-        let counted = units.iter().filter(|units| **units > 0.0);
-        let all: f64 = counted.clone().sum();
-        match all > 0.0 {
-            true => low / (all / counted.count() as f64),
-            false => 1.0,
-        }
-    }
-
-    /// The column that is read beside the keys.
-    fn column(&self) -> Option<&'static str> {
-        match self {
-            Need::Rows(_) => None,
-            Need::Increases(_) => Some("increase"),
-            Need::Sum(_) => Some("number"),
-            Need::Steps(..) => Some("step"),
-        }
-    }
-}
-
-/// What there is of it, by cell.
-struct Tally {
-    need: Need,
-    /// Their number is a power of two.
-    cells: Vec<AtomicU16>,
-}
-
-impl Tally {
-    fn new(need: Need, len: usize) -> Tally {
-        let cells = (0..len).map(|_| AtomicU16::new(0)).collect();
-        Tally { need, cells }
-    }
-
-    /// Counts rows, given their places and the column that the need names.
-    fn add(&self, places: impl Iterator<Item = usize>, column: Option<&ArrayRef>) {
-        match (&self.need, column) {
-            (Need::Increases(enough), Some(column)) => {
-                let increases = column.as_primitive::<Int64Type>().iter();
-                for (place, increase) in places.zip(increases) {
-                    let units = increase.unwrap_or(0).clamp(0, i64::from(*enough));
-                    self.more(place, units as u16);
-                }
-            }
-            (Need::Sum(low), Some(column)) => {
-                let numbers = column.as_primitive::<Float64Type>().iter();
-                for (place, number) in places.zip(numbers) {
-                    // To millionths, as the sweep does; then up. What is below zero, or no number, counts for nothing.
-                    let number = (number.unwrap_or(0.0).max(0.0) * 1e6).round() / 1e6;
-                    let parts = number / low * f64::from(PARTS);
-                    self.more(place, parts.ceil().min(f64::from(PARTS)) as u16);
-                }
-            }
-            (Need::Steps(names, _), Some(column)) => {
-                for (place, step) in places.zip(column.as_string::<i32>().iter()) {
-                    let nth = names.iter().position(|name| Some(name.as_str()) == step);
-                    if let Some(nth) = nth {
-                        self.cell(place).fetch_or(1 << nth, Ordering::Relaxed);
-                    }
-                }
-            }
-            _ => places.for_each(|place| self.more(place, 1)),
-        }
-    }
-
-    /// A full cell takes no more.
-    fn more(&self, place: usize, units: u16) {
-        let more = |held: u16| Some(held.saturating_add(units));
-        // It always has an answer.
-        let _ = (self.cell(place)).fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-    }
-
-    fn cell(&self, place: usize) -> &AtomicU16 {
-        &self.cells[place & (self.cells.len() - 1)]
-    }
-
-    /// The cells that lie in a run, so long, that has what a match needs.
-    fn hopeful(&self, run: usize) -> BooleanBuffer {
-        let len = self.cells.len();
-        let mut hopeful = MutableBuffer::from_len_zeroed(len.div_ceil(8));
-        let mut held = Held::new(&self.need);
-        // The first cells come once more: they go on with the last.
-        let mut marked = 0;
-        for at in 0..len + run {
-            let cell = self.cell(at).load(Ordering::Relaxed);
-            let left = at.checked_sub(run);
-            held.slide(
-                cell,
-                left.map(|left| self.cell(left).load(Ordering::Relaxed)),
-                at,
-                run,
-            );
-            if held.is_enough() {
-                for place in marked.max((at + 1).saturating_sub(run))..=at {
-                    bit_util::set_bit(hopeful.as_slice_mut(), place & (len - 1));
-                }
-                marked = at + 1;
-            }
-        }
-        BooleanBuffer::new(hopeful.into(), 0, len)
-    }
-}
-
-/// What a run of cells holds, as it slides over them.
-struct Held<'a> {
-    need: &'a Need,
-    sum: u32,
-    /// Where each of the steps was last.
-    steps: Vec<Option<usize>>,
-    /// How many steps the run holds.
-    present: u32,
-}
-
-impl Held<'_> {
-    fn new(need: &Need) -> Held<'_> {
-        let steps = match need {
-            Need::Steps(names, _) => vec![None; names.len()],
-            _ => Vec::new(),
-        };
-        Held {
-            need,
-            sum: 0,
-            steps,
-            present: 0,
-        }
-    }
-
-    /// Takes the cell at a place in, and the one that is a run before it out.
-    fn slide(&mut self, cell: u16, left: Option<u16>, at: usize, run: usize) {
-        if !matches!(self.need, Need::Steps(..)) {
-            self.sum += u32::from(cell);
-            self.sum -= u32::from(left.unwrap_or(0));
-            return;
-        }
-        for (nth, last) in self.steps.iter_mut().enumerate() {
-            if cell & (1 << nth) != 0 {
-                *last = Some(at);
-            }
-        }
-        let is_in = |last: &&Option<usize>| last.is_some_and(|last| at - last < run);
-        self.present = self.steps.iter().filter(is_in).count() as u32;
-    }
-
-    fn is_enough(&self) -> bool {
-        match self.need {
-            Need::Rows(enough) | Need::Increases(enough) => self.sum >= *enough,
-            Need::Sum(_) => self.sum >= PARTS,
-            Need::Steps(_, enough) => self.present >= *enough,
-        }
-    }
+    let instant = |micros| {
+        lit(ScalarValue::TimestampMicrosecond(
+            Some(micros),
+            Some("UTC".into()),
+        ))
+    };
+    let (from, before) = runs.span();
+    let from = from.map(|from| ident("event_time").gt_eq(instant(from)));
+    let before = before.map(|before| ident("event_time").lt(instant(before)));
+    let in_runs = by_hash::at("may_fire", move |hash, time| {
+        runs.has(runs::key(hash, time))
+    });
+    from.into_iter()
+        .chain(before)
+        .chain([in_runs.call(keys)])
+        .reduce(Expr::and)
+        .unwrap_or_else(|| lit(false))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alerts::Rule;
 use proptest::prelude::*;
 
-use super::evaluate;
+use super::{measured, prune, select, sorted_and_swept};
 use crate::testing::over;
 use crate::testing::versions::{SECOND, Version, increase, rows, stored, version};
 
@@ -101,7 +101,8 @@ fn rule(group_by: &str, count: &str, threshold: u64, window: u8, suppress: u8) -
     Rule::parse("r", &text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn episodes(versions: &[Version], rule: &Rule) -> Vec<Told> {
+/// With so many bytes of rows kept while those of no match are looked for.
+fn episodes(versions: &[Version], rule: &Rule, kept: usize) -> Vec<Told> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -109,13 +110,14 @@ fn episodes(versions: &[Version], rule: &Rule) -> Vec<Told> {
         .unwrap();
     let fired = runtime.block_on(async {
         let (first, second) = versions.split_at(versions.len() / 2);
-        evaluate(
-            &over(vec![rows(first, SECOND), rows(second, SECOND)]).await,
-            rule,
-            i64::MAX,
-        )
-        .await
-        .unwrap()
+        let session = over(vec![rows(first, SECOND), rows(second, SECOND)]).await;
+        let rows = measured::measured(select(&session, rule, 0).await.unwrap(), rule).unwrap();
+        let may_fire = prune::may_fire_within(&rows, rule, kept).await.unwrap();
+        let rows = match may_fire {
+            Some(may_fire) => rows.filter(may_fire).unwrap(),
+            None => rows,
+        };
+        sorted_and_swept(rows, rule, i64::MAX, None).await.unwrap()
     });
     let mut told = Vec::new();
     for fired in fired {
@@ -139,7 +141,7 @@ fn episodes(versions: &[Version], rule: &Rule) -> Vec<Told> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn episodes_are_those_of_the_definition(
@@ -149,9 +151,10 @@ proptest! {
         threshold in 1..12_u64,
         window in 1..20_u8,
         suppress in 0..20_u8,
+        kept in prop::sample::select(vec![0, 256, prune::KEPT]),
     ) {
         let versions = stored(versions);
         let rule = rule(group_by, count, threshold, window, suppress.max(1));
-        prop_assert_eq!(episodes(&versions, &rule), brute(&versions, &rule));
+        prop_assert_eq!(episodes(&versions, &rule, kept), brute(&versions, &rule));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow::array::{Float64Array, Int64Array, StringArray};
 use proptest::prelude::*;
 
 use super::*;
@@ -73,6 +73,11 @@ fn within(rows: &[Made], row: &Made, length: i64, need: &Need) -> bool {
     })
 }
 
+/// What each row has.
+fn units(need: &Need, rows: &[Made], parts: u32) -> Vec<u32> {
+    need.units(column(need, rows).as_ref(), rows.len(), parts)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
@@ -84,33 +89,87 @@ proptest! {
         back in 1..300_i64,
         far in any::<bool>(),
     ) {
-        let need = need(which, enough);
-        let slots = Slots::of(Some(back), need.rows(column(&need, &rows).as_ref()));
+        let need = Arc::new(need(which, enough));
+        let units = units(&need, &rows, cells::PARTS);
+        let slots = Slots::of(Some(back), need.rows(&units, cells::PARTS));
         // Groups far apart, or so near that they share cells.
         let hash = |group: u8| u64::from(group) * if far { 1_000 } else { 2 } + 4_090;
-        let tally = Tally::new(need, 4_096);
+        let tally = Tally::new(Arc::clone(&need), 4_096);
         let places = rows.iter().map(|(group, time, _)| slots.place(hash(*group), *time));
-        tally.add(places.clone(), column(&tally.need, &rows).as_ref());
+        tally.add(places.clone().zip(units));
         let hopeful = tally.hopeful(slots.run);
         for (row, place) in rows.iter().zip(places) {
             let is_left = hopeful.value(place & 4_095);
-            if within(&rows, row, back, &tally.need) {
+            if within(&rows, row, back, &need) {
                 prop_assert!(is_left, "{row:?} is in a match");
             }
             let longest = slots.length * slots.run as i64;
             // What is counted in parts is rounded up.
-            let is_rounded = matches!(tally.need, Need::Sum(_));
+            let is_rounded = matches!(*need, Need::Sum(_));
             if is_left && far && !is_rounded {
-                prop_assert!(within(&rows, row, longest, &tally.need), "{row:?} is in none");
+                prop_assert!(within(&rows, row, longest, &need), "{row:?} is in none");
             }
         }
+    }
+
+    /// In whole seconds nothing is near to a match that is not in one.
+    #[test]
+    fn runs_are_the_rows_of_matches(
+        rows in made(),
+        which in 0..4_u8,
+        enough in 1..40_u32,
+        back in 1..300_i64,
+    ) {
+        let need = need(which, enough);
+        let second = |time: i64| 1_000 + time;
+        let hash = |group: u8| (u64::from(group) << 40) + 77;
+        let keys = rows.iter().map(|(group, time, _)| runs::key(hash(*group), second(*time) * 1_000_000));
+        let units = units(&need, &rows, runs::PARTS);
+        let made: Vec<(u64, u32)> = keys.clone().zip(units).collect();
+        let seconds = runs::seconds(Some(back * 1_000_000));
+        prop_assert_eq!(i64::from(seconds), back);
+        let found = Runs::of(made, &need, seconds);
+        for (row, key) in rows.iter().zip(keys) {
+            // A match looks back less than `back`; but a row may be late in its second, and one before it early.
+            if within(&rows, row, back, &need) {
+                prop_assert!(found.has(key), "{row:?} is in a match");
+            }
+            if found.has(key) {
+                prop_assert!(within(&rows, row, back + 1, &need), "{row:?} is in none");
+            }
+        }
+        let times = |at: &dyn Fn(i64) -> bool| {
+            let inside = rows.iter().filter(|(group, time, _)| found.has(runs::key(hash(*group), second(*time) * 1_000_000)));
+            inside.map(|(_, time, _)| second(*time) * 1_000_000).all(at)
+        };
+        let (from, before) = found.span();
+        prop_assert!(times(&|time| from.is_none_or(|from| from <= time) && before.is_none_or(|before| time < before)));
     }
 }
 
 #[test]
 fn a_full_cell_stays_full() {
-    let tally = Tally::new(Need::Rows(MOST), 4_096);
-    tally.add(std::iter::repeat_n(5, 70_000), None);
+    let need = Arc::new(Need::Rows(u32::from(u16::MAX)));
+    let tally = Tally::new(need, 4_096);
+    tally.add(std::iter::repeat_n((5, 1), 70_000));
     assert!(tally.hopeful(2).value(5));
     assert!(!tally.hopeful(2).value(500));
+}
+
+#[test]
+fn times_that_no_clock_shows_stay_together() {
+    let need = Need::Rows(2);
+    for time in [i64::MIN, -1, 0, 7_000_000, i64::MAX - 9] {
+        let rows = vec![runs::key(9 << 40, time), runs::key(9 << 40, time + 9)];
+        let found = Runs::of(rows.clone(), &need, runs::seconds(Some(10)));
+        assert!(rows.iter().all(|key| found.has(*key)), "{time}");
+        let (from, before) = found.span();
+        assert!(from.is_none_or(|from| from <= time), "{time}");
+        assert!(before.is_none_or(|before| before > time + 9), "{time}");
+        assert!(!found.has(runs::key(8 << 40, time)));
+    }
+    let apart = vec![runs::key(9 << 40, 0), runs::key(9 << 40, 12_000_000)];
+    assert!(Runs::of(apart, &need, runs::seconds(Some(10_000_000))).is_empty());
+    assert_eq!(runs::seconds(None), u32::MAX);
+    assert_eq!(runs::seconds(Some(i64::MAX)), u32::MAX);
 }
