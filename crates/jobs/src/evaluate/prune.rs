@@ -21,8 +21,7 @@ use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use datafusion::prelude::DataFrame;
-use futures::StreamExt;
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt};
 use tokio::task::JoinSet;
 
 use super::{by_hash, groups};
@@ -184,16 +183,24 @@ impl Narrow {
         if taken.load(Ordering::Relaxed) > most {
             return Ok(None);
         }
-        let seconds = runs::seconds(self.looks_back);
+        let (seconds, side_by_side) = (runs::seconds(self.looks_back), streams.len().max(1));
         let parts = (0..PARTS).map(|part| {
             let of_streams = streams.iter_mut();
-            let rows: Vec<Vec<R>> = of_streams
-                .map(|parts| std::mem::take(&mut parts[part]))
-                .collect();
+            let rows = of_streams.map(|parts| std::mem::take(&mut parts[part]));
+            let rows: Vec<Vec<R>> = rows.collect();
             let need = Arc::clone(&self.need);
-            tokio::task::spawn_blocking(move || Runs::of(rows.concat(), &need, seconds))
+            async move {
+                let sorted = move || {
+                    let all = rows.concat();
+                    drop(rows);
+                    Runs::of(all, &need, seconds)
+                };
+                tokio::task::spawn_blocking(sorted).await
+            }
         });
-        let parts = try_join_all(parts).await;
+        // No more of them at a time than there are streams: each is in memory twice for a moment.
+        let beside = futures::stream::iter(parts).buffered(side_by_side);
+        let parts: Result<Vec<Runs>, _> = beside.try_collect().await;
         let parts = parts.map_err(|error| DataFusionError::External(error.into()))?;
         Ok(Some(Runs::joined(parts)))
     }
