@@ -267,11 +267,13 @@ fn most_rows(plan: &dyn ExecutionPlan) -> Option<usize> {
     theirs.chain(own).max()
 }
 
-/// Whether a row is in one of the stretches: files of other times need not be read.
+/// Whether a row is in one of the stretches. Files of other times need not be read by that, nor other columns where it is another time: what is asked
+/// of the time alone is asked before lists of addresses are taken apart.
 fn in_runs(runs: Runs, keys: Vec<Expr>) -> Expr {
     if runs.is_empty() {
         return lit(false);
     }
+    let time = || ident("event_time");
     let instant = |micros| {
         lit(ScalarValue::TimestampMicrosecond(
             Some(micros),
@@ -279,14 +281,16 @@ fn in_runs(runs: Runs, keys: Vec<Expr>) -> Expr {
         ))
     };
     let (from, before) = runs.span();
-    let from = from.map(|from| ident("event_time").gt_eq(instant(from)));
-    let before = before.map(|before| ident("event_time").lt(instant(before)));
+    let from = from.map(|from| time().gt_eq(instant(from)));
+    let before = before.map(|before| time().lt(instant(before)));
+    let times = runs.times();
+    let at_a_time = by_hash::at("may_fire_then", move |_, time| {
+        runs::is_in(&times, runs::second(time))
+    });
+    let at_a_time = at_a_time.call(vec![time()]);
     let in_runs = by_hash::at("may_fire", move |hash, time| {
         runs.has(runs::key(hash, time))
     });
-    from.into_iter()
-        .chain(before)
-        .chain([in_runs.call(keys)])
-        .reduce(Expr::and)
-        .unwrap_or_else(|| lit(false))
+    let all = from.into_iter().chain(before);
+    all.fold(at_a_time, Expr::and).and(in_runs.call(keys))
 }

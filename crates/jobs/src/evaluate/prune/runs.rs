@@ -14,6 +14,18 @@ pub(super) fn key(hash: u64, time: i64) -> u64 {
     (hash & !u64::from(u32::MAX)) | second
 }
 
+/// The seconds of a time, as in its key.
+pub(super) fn second(time: i64) -> u32 {
+    key(0, time) as u32
+}
+
+/// Whether one of some stretches, in order and apart from each other, has it.
+pub(super) fn is_in<T: Ord + Copy>(stretches: &[(T, T)], what: T) -> bool {
+    let after = stretches.partition_point(|(first, _)| *first <= what);
+    let before = after.checked_sub(1).map(|at| stretches[at]);
+    before.is_some_and(|(_, last)| what <= last)
+}
+
 /// How many seconds lie at most between the rows of a match that looks back so many microseconds.
 pub(super) fn seconds(looks_back: Option<i64>) -> u32 {
     let seconds = looks_back.map(|back| (back.max(1) - 1).div_euclid(SECOND) + 1);
@@ -100,8 +112,23 @@ impl Runs {
     }
 
     pub(super) fn has(&self, key: u64) -> bool {
-        let after = self.0.partition_point(|(first, _)| *first <= key);
-        after.checked_sub(1).is_some_and(|at| key <= self.0[at].1)
+        is_in(&self.0, key)
+    }
+
+    /// The seconds of any of them, first and last, in order and apart from each other.
+    pub(super) fn times(&self) -> Vec<(u32, u32)> {
+        let mut times: Vec<(u32, u32)> = (self.0.iter())
+            .map(|(first, last)| (*first as u32, *last as u32))
+            .collect();
+        times.sort_unstable();
+        times.dedup_by(|next, before| {
+            let joins = next.0 <= before.1;
+            if joins {
+                before.1 = before.1.max(next.1);
+            }
+            joins
+        });
+        times
     }
 
     /// From when to before when all of them are (UTC microseconds), as far as that is known.

@@ -129,7 +129,7 @@ proptest! {
         let seconds = runs::seconds(Some(back * 1_000_000));
         prop_assert_eq!(i64::from(seconds), back);
         let found = Runs::of(made, &need, seconds);
-        for (row, key) in rows.iter().zip(keys) {
+        for (row, key) in rows.iter().zip(keys.clone()) {
             // A match looks back less than `back`; but a row may be late in its second, and one before it early.
             if within(&rows, row, back, &need) {
                 prop_assert!(found.has(key), "{row:?} is in a match");
@@ -137,6 +137,14 @@ proptest! {
             if found.has(key) {
                 prop_assert!(within(&rows, row, back + 1, &need), "{row:?} is in none");
             }
+        }
+        let stretches = found.times();
+        for (row, key) in rows.iter().zip(keys) {
+            let some = rows.iter().any(|other| {
+                other.1 == row.1 && found.has(runs::key(hash(other.0), second(other.1) * 1_000_000))
+            });
+            let at = runs::is_in(&stretches, runs::second(second(row.1) * 1_000_000));
+            prop_assert!(at || !some && !found.has(key), "{row:?}");
         }
         let times = |at: &dyn Fn(i64) -> bool| {
             let inside = rows.iter().filter(|(group, time, _)| found.has(runs::key(hash(*group), second(*time) * 1_000_000)));
