@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Float64Array, Int64Array, StringArray};
+use arrow::array::{Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use datafusion::prelude::SessionContext;
 use proptest::prelude::*;
 
 use super::*;
@@ -112,7 +113,7 @@ proptest! {
         }
     }
 
-    /// In whole seconds nothing is near to a match that is not in one.
+    /// Times are in parts of a second here, and runs in whole ones.
     #[test]
     fn runs_are_the_rows_of_matches(
         rows in made(),
@@ -120,39 +121,53 @@ proptest! {
         enough in 1..40_u32,
         back in 1..300_i64,
     ) {
+        const PART: i64 = 400_000;
         let need = need(which, enough);
-        let second = |time: i64| 1_000 + time;
-        let hash = |group: u8| (u64::from(group) << 40) + 77;
-        let keys = rows.iter().map(|(group, time, _)| runs::key(hash(*group), second(*time) * 1_000_000));
+        let time = |row: &Made| (1_000 + row.1) * PART;
+        let key = |row: &Made| runs::key((u64::from(row.0) << 40) + 77, time(row));
         let units = units(&need, &rows, runs::PARTS);
-        let made: Vec<(u64, u32)> = keys.clone().zip(units).collect();
-        let seconds = runs::seconds(Some(back * 1_000_000));
-        prop_assert_eq!(i64::from(seconds), back);
-        let found = Runs::of(made, &need, seconds);
-        for (row, key) in rows.iter().zip(keys.clone()) {
-            // A match looks back less than `back`; but a row may be late in its second, and one before it early.
+        let made: Vec<(u64, u32)> = rows.iter().map(key).zip(units).collect();
+        let found = Runs::of(made, &need, runs::seconds(Some(back * PART)));
+        let (stretches, (from, before)) = (found.times(), found.span());
+        for row in &rows {
+            let is_found = found.has(key(row));
             if within(&rows, row, back, &need) {
-                prop_assert!(found.has(key), "{row:?} is in a match");
+                prop_assert!(is_found, "{row:?} is in a match");
             }
-            if found.has(key) {
-                prop_assert!(within(&rows, row, back + 1, &need), "{row:?} is in none");
+            if is_found {
+                // Rounded up to seconds, and what lies in the first and last second.
+                prop_assert!(within(&rows, row, back + 5, &need), "{row:?} is in none");
+                prop_assert!(runs::is_in(&stretches, runs::second(time(row))), "{row:?}");
+                prop_assert!(from.is_none_or(|from| from <= time(row)), "{row:?}");
+                prop_assert!(before.is_none_or(|before| time(row) < before), "{row:?}");
             }
         }
-        let stretches = found.times();
-        for (row, key) in rows.iter().zip(keys) {
-            let some = rows.iter().any(|other| {
-                other.1 == row.1 && found.has(runs::key(hash(other.0), second(other.1) * 1_000_000))
-            });
-            let at = runs::is_in(&stretches, runs::second(second(row.1) * 1_000_000));
-            prop_assert!(at || !some && !found.has(key), "{row:?}");
-        }
-        let times = |at: &dyn Fn(i64) -> bool| {
-            let inside = rows.iter().filter(|(group, time, _)| found.has(runs::key(hash(*group), second(*time) * 1_000_000)));
-            inside.map(|(_, time, _)| second(*time) * 1_000_000).all(at)
-        };
-        let (from, before) = found.span();
-        prop_assert!(times(&|time| from.is_none_or(|from| from <= time) && before.is_none_or(|before| time < before)));
     }
+}
+
+#[tokio::test]
+async fn more_rows_than_are_kept_are_not_looked_at_in_part() {
+    let batch = |nth: i64| {
+        let group: ArrayRef = Arc::new(StringArray::from(vec!["g"]));
+        let time = TimestampMicrosecondArray::from(vec![nth]).with_timezone("UTC");
+        let columns = [
+            ("group_0", group),
+            ("event_time", Arc::new(time) as ArrayRef),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let rows = SessionContext::new().read_batches((0..40).map(batch));
+    let narrow = Narrow {
+        rows: rows.unwrap(),
+        need: Arc::new(Need::Rows(30)),
+        groups: 1,
+        looks_back: Some(1_000_000),
+    };
+    let runs = narrow.runs::<u64>(40, |_, _| true).await.unwrap();
+    assert!(!runs.unwrap().is_empty());
+    let wanted = narrow.runs::<u64>(30, |_, time| time < 30).await.unwrap();
+    assert!(!wanted.unwrap().is_empty());
+    assert_eq!(narrow.runs::<u64>(39, |_, _| true).await.unwrap(), None);
 }
 
 #[test]
