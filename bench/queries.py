@@ -55,8 +55,8 @@ def main():
             subprocess.run([target / "examples/rules_bench", "lake", lake, str(chosen.findings)], check=True)
         python = peer_python()
         guardlake = [target / "guardlake", "--lake", lake, "--format", "ndjson", "sql"]
-        duckdb = f"read_parquet('{lake}/findings/**/*.parquet')"
-        chdb = f"file('{lake}/findings/**/*.parquet', Parquet)"
+        duckdb = f"read_parquet('{lake}/findings/event_date=*/*.parquet')"
+        chdb = f"file('{lake}/findings/event_date=*/*.parquet', Parquet)"
         asked = timed([*guardlake, "SELECT remote_ip AS ip, finding_id AS id FROM findings WHERE remote_ip IS NOT NULL ORDER BY finding_id LIMIT 1"])
         one = json.loads(asked[3])
         ratios = []

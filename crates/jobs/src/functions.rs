@@ -9,6 +9,7 @@ mod severity;
 mod shipped;
 #[cfg(test)]
 mod tests;
+mod utc;
 mod zone;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(crate) use accounts::{AccountNames, COLUMNS as ACCOUNT_COLUMNS};
 pub(crate) use choose::lowest_severity;
 pub(crate) use shipped::looks_up;
 pub use shipped::{register_for_plans, state_of, with_state};
+pub(crate) use utc::DaysInUtc;
 pub(crate) use zone::zone;
 
 /// All functions of ours, and those of `datafusion-functions-json`, become known to the session.
@@ -33,7 +35,11 @@ pub(crate) fn register(context: &mut SessionContext, names: &Arc<AccountNames>) 
         .map(|what| ScalarUDF::from(ip::IpFunction::new(what)));
     let choose = choose::Choose::ALL.map(|what| ScalarUDF::from(choose::ChooseFunction::new(what)));
     let zones = zone::Zone::ALL.map(|what| ScalarUDF::from(zone::ZoneFunction::new(what)));
-    let ours = ours.chain(choose).chain(zones).chain([
+    let ours = ours
+        .chain(choose)
+        .chain(zones)
+        .chain(utc::WithoutZone::all());
+    let ours = ours.chain([
         ScalarUDF::from(severity::SeverityLabel::default()),
         ScalarUDF::from(ou::InOu::new(names)),
     ]);

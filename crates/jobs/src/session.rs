@@ -26,6 +26,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{SessionContext, col, lit};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
@@ -38,7 +39,7 @@ use crate::bind::{bind, parameters};
 use crate::common;
 use crate::complete::Names;
 use crate::first;
-use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames};
+use crate::functions::{self, ACCOUNT_COLUMNS, AccountNames, DaysInUtc};
 use crate::limits::{Limits, config, runtime};
 use crate::mistake::QueryError;
 use crate::nulls::NullsOfCases;
@@ -174,7 +175,7 @@ impl Session {
             .with_config(config(limits))
             .with_runtime_env(runtime(limits)?)
             .with_default_features()
-            .with_optimizer_rule(Arc::new(NullsOfCases));
+            .with_optimizer_rules(optimizer_rules());
         // Those who work elsewhere know DataFusion's own operators.
         if elsewhere.is_none() {
             builder = builder.with_physical_optimizer_rules(first::optimizer_rules());
@@ -543,4 +544,12 @@ fn only_reads(statement: &Statement) -> bool {
         ),
         _ => false,
     }
+}
+
+/// DataFusion's own, between those that have to come before and after them.
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![Arc::new(DaysInUtc::new())];
+    rules.extend(Optimizer::new().rules);
+    rules.push(Arc::new(NullsOfCases));
+    rules
 }

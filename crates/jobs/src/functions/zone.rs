@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Date32Array, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::preimage::PreimageResult;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility, cast,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -87,38 +89,53 @@ impl ScalarUDFImpl for ZoneFunction {
         })
     }
 
-    /// In UTC a plain cast does, which is quicker.
-    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        let utc = match args.first() {
-            Some(Expr::Literal(value, _)) => constant_zone(value)? == Some(TimeZone::UTC),
-            _ => false,
+    /// A day of UTC is a range of time: what is compared with one can be looked for by time, which files have limits of.
+    fn preimage(&self, args: &[Expr], day: &Expr, _: &SimplifyContext) -> Result<PreimageResult> {
+        let (Zone::Day, [Expr::Literal(zone, _), time]) = (self.what, args) else {
+            return Ok(PreimageResult::None);
         };
-        if utc && self.what == Zone::Day {
-            return Ok(ExprSimplifyResult::Simplified(cast(
-                args[1].clone(),
-                DataType::Date32,
-            )));
+        let Expr::Literal(ScalarValue::Date32(Some(day)), _) = day else {
+            return Ok(PreimageResult::None);
+        };
+        if constant_zone(zone)? != Some(TimeZone::UTC) {
+            return Ok(PreimageResult::None);
         }
-        Ok(ExprSimplifyResult::Original(args))
+        let start =
+            |day: i64| ScalarValue::TimestampMicrosecond(Some(day * DAY), Some("UTC".into()));
+        let day = i64::from(*day);
+        // Beyond these days there are no times.
+        if !(i64::MIN / DAY..i64::MAX / DAY).contains(&day) {
+            return Ok(PreimageResult::None);
+        }
+        Ok(PreimageResult::Range {
+            expr: time.clone(),
+            interval: Box::new(Interval::try_new(start(day), start(day + 1))?),
+        })
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let what = self.what;
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let (what, of_type) = (self.what, &self.return_type(&[])?);
         let zone = match args.args.first() {
             Some(ColumnarValue::Scalar(value)) => constant_zone(value)?,
             _ => return exec_err!("{} takes the same time zone for all rows", self.name()),
         };
+        args.args.remove(0);
         over_arrays(args, |arrays, _| {
-            let times = arrays[1].as_primitive::<TimestampMicrosecondType>();
-            let mut clock = zone.map(Clock::new);
-            let local = times.iter().map(|time| Some(clock.as_mut()?.local(time?)));
+            let times = arrays[0].as_primitive::<TimestampMicrosecondType>();
+            let Some(zone) = zone else {
+                return Ok(arrow::array::new_null_array(of_type, times.len()));
+            };
+            let mut clock = Clock::new(zone);
+            // Of rows without a time, whatever stands in their place.
+            let local = times.values().iter().map(|time| clock.local(*time));
+            let nulls = times.nulls().cloned();
             Ok(match what {
-                Zone::LocalTime => {
-                    Arc::new(local.collect::<TimestampMicrosecondArray>()) as ArrayRef
-                }
+                Zone::LocalTime => Arc::new(TimestampMicrosecondArray::from_iter_values_with_nulls(
+                    local, nulls,
+                )) as ArrayRef,
                 Zone::Day => {
-                    let days = local.map(|time| time.map(|time| time.div_euclid(DAY) as i32));
-                    Arc::new(days.collect::<Date32Array>())
+                    let days = local.map(|time| time.div_euclid(DAY) as i32);
+                    Arc::new(Date32Array::from_iter_values_with_nulls(days, nulls))
                 }
             })
         })
