@@ -2,7 +2,7 @@
 """Asks eight trend questions over the same Parquet files with guardlake, DuckDB 2.0 and chDB, and prints times and ratios.
 
     cargo build --release -p guardlake --bin guardlake --example rules_bench
-    python3 bench/queries.py [--target target/release] [--findings 10000000] [--rounds 5] [--lake FOLDER] [--only NAME]
+    python3 bench/queries.py [--target target/release] [--findings 10000000] [--rounds 5] [--lake FOLDER] [--only NAME] [--no-chdb]
 
 Whole processes, files warm in the page cache, in turn. Before anything is timed, all must give the same rows. The files are those that guardlake
 wrote, sorted and with bloom filters; the peers read them by a glob, guardlake through the Delta log. Needs duckdb==2.0.0 and
@@ -46,6 +46,7 @@ def main():
     arguments.add_argument("--threads", type=int, default=os.cpu_count())
     arguments.add_argument("--lake", help="use this lake again, or make it there and keep it")
     arguments.add_argument("--only", help="one question")
+    arguments.add_argument("--no-chdb", action="store_true", help="without chDB, which needs more memory than there may be")
     chosen = arguments.parse_args()
     target = pathlib.Path(chosen.target)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="guardlake-bench-"))
@@ -70,6 +71,8 @@ def main():
                 "duckdb": [python, "-c", DUCKDB, peer(duckdb), chosen.threads],
                 "chdb": [python, "-c", CHDB, peer(chdb), chosen.threads],
             }
+            if chosen.no_chdb:
+                commands.pop("chdb")
             runs = {name: [] for name in commands}
             for round_ in range(chosen.rounds + 1):
                 for name in list(commands):

@@ -91,7 +91,7 @@ def many(target, lake, folder, chosen):
         text = RULE.format(count=count).replace("[remote_ip]", f"[{group_by}]").replace("threshold: 10", f"threshold: {threshold}")
         text = text.replace("window: 10m", f"window: {window}").replace("remote_ip IS NOT NULL", where)
         (folder / f"rules/rule_{nth:03}.sql").write_text(text)
-    files = {"duckdb": f"'{lake}/findings/event_date=*/*.parquet'", "chdb": f"'{lake}/findings/**/*.parquet', Parquet"}
+    files = {"duckdb": f"'{lake}/findings/event_date=*/*.parquet'", "chdb": f"'{lake}/findings/event_date=*/*.parquet', Parquet"}
     for peer, of in files.items():
         files = f"read_parquet({of})" if peer == "duckdb" else f"file({of})"
         (folder / f"{peer}.json").write_text(json.dumps([asked_of(peer, rule, files) for rule in rules]))

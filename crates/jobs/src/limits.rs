@@ -2,10 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use datafusion::common::DataFusionError;
+use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
@@ -54,6 +55,14 @@ pub(crate) fn config(limits: &Limits) -> SessionConfig {
     config
 }
 
+/// Footers of data files, which never change: for all sessions of this process, as each commit brings a session that sees most of the same files.
+/// 50 MB of them, those that were needed last.
+static FOOTERS: LazyLock<Arc<FileMetadataCache>> = LazyLock::new(|| {
+    RuntimeEnv::default()
+        .cache_manager
+        .get_file_metadata_cache()
+});
+
 /// Memory and disk for all queries of a session.
 pub(crate) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     let pool = TrackConsumersPool::new(
@@ -62,9 +71,25 @@ pub(crate) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, DataFusionErro
     );
     let mut builder = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
+        .with_cache_manager(
+            CacheManagerConfig::default().with_file_metadata_cache(Some(Arc::clone(&FOOTERS))),
+        )
         .with_max_temp_directory_size(limits.spill);
     if let Some(folder) = &limits.spill_folder {
         builder = builder.with_temp_file_path(folder);
     }
     builder.build_arc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_share_what_they_know_of_files_and_no_memory_to_work_with() {
+        let [one, other] = [(); 2].map(|()| runtime(&Limits::default()).unwrap());
+        let footers = |runtime: &RuntimeEnv| runtime.cache_manager.get_file_metadata_cache();
+        assert!(Arc::ptr_eq(&footers(&one), &footers(&other)));
+        assert!(!Arc::ptr_eq(&one.memory_pool, &other.memory_pool));
+    }
 }

@@ -83,6 +83,8 @@ pub struct Notifier {
     /// The last version of the alert log that this process wrote.
     news: watch::Receiver<i64>,
     sending: JoinSet<(DeliveryRow, Ended)>,
+    /// What is looked up while that it is sent is being logged.
+    looking: JoinSet<()>,
     /// By channel: who may send, how many deliveries have begun, and until when it asked to be left alone.
     turns: BTreeMap<String, Arc<Semaphore>>,
     busy: BTreeMap<String, usize>,
@@ -116,6 +118,7 @@ impl Notifier {
             options,
             book,
             sending: JoinSet::new(),
+            looking: JoinSet::new(),
             turns: (channels.keys())
                 .map(|name| (name.clone(), Arc::new(Semaphore::new(AT_ONCE))))
                 .collect(),
@@ -153,6 +156,7 @@ impl Notifier {
             if rows.is_empty() && begun.is_empty() && !moved {
                 return Ok(report);
             }
+            self.look_ahead(&begun);
             let all: Vec<DeliveryRow> = rows.iter().chain(&begun).cloned().collect();
             if !self.log(&all, Some(self.book.alert_log_version)).await? {
                 continue;
@@ -278,6 +282,19 @@ impl Notifier {
                 Ok(true)
             }
             AlertCommit::Conflict => Ok(false),
+        }
+    }
+
+    /// Looks for the rows behind what is about to be sent: a commit takes as long. Sends find the answers there.
+    fn look_ahead(&mut self, begun: &[DeliveryRow]) {
+        while self.looking.try_join_next().is_some() {}
+        for row in begun.iter().filter(|row| row.step == Step::Started) {
+            for item in self.notice(row).items.into_iter().take(LOOKED_UP) {
+                let evidence = Arc::clone(&self.evidence);
+                self.looking.spawn(async move {
+                    let _ = tokio::time::timeout(LOOKING, evidence.top(&item.alert)).await;
+                });
+            }
         }
     }
 

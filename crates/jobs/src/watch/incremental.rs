@@ -288,6 +288,7 @@ pub(super) async fn look(
             let newer: BTreeMap<Values, Extent> = older.extract_if(.., is_recent).collect();
             if let Some(all) = newer.values().copied().reduce(Extent::and) {
                 let rows = recent.between(all.from.saturating_sub(back), all.through);
+                let rows = rows.map_err(JobsError::from)?;
                 fired = match &mut news.quick {
                     Some(quick) if is_few && most(&rows) <= QUICK => {
                         let prepared = quick.rule(rule, rows).await?;

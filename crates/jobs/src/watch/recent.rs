@@ -87,6 +87,18 @@ impl Held {
         let last = max(times(&rows)?).unwrap_or(i64::MIN);
         Ok(Some(Held { rows, first, last }))
     }
+
+    /// Its rows later than `after` through `through` and those without a time; all where that is most of them, as few are not worth a copy of the others.
+    fn between(&self, after: i64, through: i64) -> Result<RecordBatch, DataFusionError> {
+        let asked = |time: i64| time > after && time <= through;
+        let asked: BooleanArray = (times(&self.rows)?.iter())
+            .map(|time| Some(time.is_none_or(asked)))
+            .collect();
+        Ok(match asked.true_count() > asked.len() / 2 {
+            true => self.rows.clone(),
+            false => filter_record_batch(&self.rows, &asked)?,
+        })
+    }
 }
 
 /// When the findings of some rows were.
@@ -137,14 +149,15 @@ impl Recent {
     }
 
     /// All rows later than `after` through `through`, and perhaps some others.
-    pub(super) fn between(&self, after: i64, through: i64) -> Rows {
-        let mut rows = Rows::new();
-        for (table, held) in &self.rows {
-            let held = held.iter();
-            let meets = held.filter(|held| held.last > after && held.first <= through);
-            rows.insert(table.clone(), meets.map(|held| held.rows.clone()).collect());
-        }
-        rows
+    pub(super) fn between(&self, after: i64, through: i64) -> Result<Rows, DataFusionError> {
+        let rows = self.rows.iter().map(|(table, held)| {
+            let meets = held
+                .iter()
+                .filter(|held| held.last > after && held.first <= through);
+            let rows = meets.map(|held| held.between(after, through));
+            Ok((table.clone(), rows.collect::<Result<_, _>>()?))
+        });
+        rows.collect()
     }
 
     /// The rows of a table, where all are held that the lake has.
@@ -287,4 +300,29 @@ fn begin(span: &Span<'_>, findings: &BTreeMap<i32, u64>) -> i64 {
         *reach <= ALWAYS || since.sum::<u64>() <= span.most
     };
     begin(reaches.into_iter().rev().find(is_held).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::ArrayRef;
+
+    use super::*;
+
+    #[test]
+    fn rows_of_other_times_are_left_out_where_they_are_most() {
+        let given: Vec<Option<i64>> = (0..20).map(Some).chain([None]).collect();
+        let column = TimestampMicrosecondArray::from(given.clone()).with_timezone("UTC");
+        let rows = RecordBatch::try_from_iter([(TIME, Arc::new(column) as ArrayRef)]).unwrap();
+        let held = Held::of(rows, i64::MIN).unwrap().unwrap();
+        let between = |after, through| {
+            let rows = held.between(after, through).unwrap();
+            times(&rows).unwrap().iter().collect::<Vec<_>>()
+        };
+        assert_eq!(between(3, 6), [Some(4), Some(5), Some(6), None]);
+        assert_eq!(between(-5, 0), [Some(0), None]);
+        assert_eq!(between(19, 90), [None]);
+        assert_eq!(between(3, 90), given);
+    }
 }

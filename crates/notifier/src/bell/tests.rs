@@ -1,10 +1,14 @@
 //! What becomes of a delivery whose channel breaks, and how often the lake is asked for what is told.
 
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use alerts::Event;
 
 use super::*;
 use crate::channel::Takes;
-use crate::testing::opened;
+use crate::testing::{self, opened};
 
 #[derive(Debug)]
 struct Broken;
@@ -64,4 +68,73 @@ async fn what_is_told_is_looked_up_once_for_all_channels_and_attempts() {
     assert_eq!((looked_up.top(&alert).await, asked()), (one, 3));
     alert.seq += 1;
     assert_eq!((looked_up.top(&alert).await.len(), asked()), (1, 4));
+}
+
+/// Remembers how many commits the log of deliveries had when it was asked.
+struct Counting {
+    log: PathBuf,
+    commits: Mutex<Vec<usize>>,
+}
+
+impl Counting {
+    fn commits(&self) -> usize {
+        std::fs::read_dir(&self.log).unwrap().count()
+    }
+}
+
+#[async_trait]
+impl Evidence for Counting {
+    async fn top(&self, _: &Alert) -> Vec<TopValues> {
+        self.commits.lock().unwrap().push(self.commits());
+        vec![TopValues {
+            column: "remote_ip".to_owned(),
+            values: vec![("198.51.100.7".to_owned(), 1)],
+        }]
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_is_looked_up_while_that_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let root = path("lake");
+    let lake = Lake::open_or_create(root.to_str().unwrap()).await.unwrap();
+    let told = path("told.jsonl");
+    let setup = format!(
+        "channels:\n  desk: {{kind: file, path: {}}}\nroute: {{channels: [desk]}}\n",
+        told.display()
+    );
+    let setup = Setup::parse("notify.yaml", &setup).unwrap();
+    let channels = setup.build(&crate::Outside::real(testing::clock)).unwrap();
+    let counting = Arc::new(Counting {
+        log: path("lake/deliveries/_delta_log"),
+        commits: Mutex::default(),
+    });
+    let options = NotifierOptions {
+        patience: Patience::default(),
+        worker: "one".to_owned(),
+        at_once: true,
+    };
+    let evidence: Arc<dyn Evidence> = counting.clone();
+    let notifier = Notifier::open(lake.clone(), setup, channels, &[], evidence, options);
+    let mut notifier = notifier.await.unwrap();
+    let alert = testing::alert();
+    let mut opened = alert.event(Event::Opened, alert.changed_at, "evaluator", String::new());
+    (opened.seq, opened.rings) = (0, true);
+    let version = lake.alert_log_version().await.unwrap();
+    lake.append_alert_events(version, &[opened], &[])
+        .await
+        .unwrap();
+    let before = counting.commits();
+    let report = notifier.tick(alert.changed_at).await.unwrap();
+    assert_eq!(report.started, 1);
+    notifier
+        .drain(Duration::from_secs(60), || alert.changed_at)
+        .await
+        .unwrap();
+    // Once, and before it was logged that the delivery had begun.
+    assert_eq!(*counting.commits.lock().unwrap(), [before]);
+    assert!(counting.commits() > before);
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(told.contains("198.51.100.7"), "{told}");
 }
