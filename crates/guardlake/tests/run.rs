@@ -45,7 +45,7 @@ fn until<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-async fn stream(findings: &str) -> String {
+async fn stream(findings: &str) -> (String, Client) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -63,6 +63,11 @@ async fn stream(findings: &str) -> String {
     let client = Client::from_conf(config.build());
     let made = client.create_stream().stream_name("f").shard_count(2);
     made.send().await.expect("a stream");
+    put(&client, findings).await;
+    (endpoint, client)
+}
+
+async fn put(client: &Client, findings: &str) {
     for (nth, line) in findings.lines().enumerate() {
         let put = client
             .put_record()
@@ -70,7 +75,18 @@ async fn stream(findings: &str) -> String {
             .partition_key(nth.to_string());
         put.data(Blob::new(line)).send().await.expect("a record");
     }
-    endpoint
+}
+
+/// Made findings of the last day, bursts among them.
+fn sample(seed: &str) -> String {
+    let end = time();
+    let sample = ["sample", "--findings", "300", "--bursts", "--days", "1"];
+    let sample = Command::new(env!("CARGO_BIN_EXE_guardlake"))
+        .args(sample)
+        .args(["--accounts", "5", "--seed", seed, "--end", &end])
+        .output()
+        .expect("findings");
+    String::from_utf8(sample.stdout).expect("text")
 }
 
 fn start(folder: &Path, endpoint: &str, address: &str) -> Run {
@@ -122,24 +138,7 @@ fn time() -> String {
 async fn health_and_metrics_say_what_is_done() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();
-    let end = time();
-    let sample = [
-        "sample",
-        "--findings",
-        "300",
-        "--bursts",
-        "--days",
-        "1",
-        "--accounts",
-        "5",
-        "--end",
-        &end,
-    ];
-    let sample = Command::new(env!("CARGO_BIN_EXE_guardlake"))
-        .args(sample)
-        .output()
-        .expect("findings");
-    let endpoint = stream(&String::from_utf8_lossy(&sample.stdout)).await;
+    let (endpoint, client) = stream(&sample("1")).await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let address = free.expect("a free port").to_string();
     let _run = start(at, &endpoint, &address);
@@ -164,11 +163,18 @@ async fn health_and_metrics_say_what_is_done() {
             && !detail["last_evaluation_seconds_ago"].is_null()
     );
 
-    let metrics = until("accounts are counted", || {
+    until("accounts are counted", || {
         let (_, metrics) = ask(&address, "/metrics")?;
         let has = |name: &str| metrics.lines().any(|line| line.starts_with(name));
         (has("guardlake_accounts_reporting") && has("guardlake_alert_to_told_seconds_bucket"))
-            .then_some(metrics)
+            .then_some(())
+    });
+    // From the second look on rows are held in memory.
+    put(&client, &sample("2")).await;
+    let metrics = until("what alerts rest on is at hand", || {
+        let (_, now) = ask(&address, "/metrics")?;
+        now.contains("guardlake_evidence_total{from=\"memory\"}")
+            .then_some(now)
     });
     for name in [
         "guardlake_build_info{version=",

@@ -32,10 +32,7 @@ pub struct Top {
 impl Session {
     /// The most frequent values among the rows of an alert's evidence, for each telling column that has any.
     pub async fn top_values(&self, evidence: &str) -> Result<Vec<Top>, QueryError> {
-        let plan = self.plan(evidence, &BTreeMap::new()).await?;
-        let rows = DataFrame::new(self.context().state(), plan);
-        let has = |column: &&str| rows.schema().has_column_with_unqualified_name(column);
-        let columns: Vec<&str> = TELLING.into_iter().filter(has).collect();
+        let (rows, columns) = self.telling(evidence).await?;
         if columns.is_empty() {
             return Ok(Vec::new());
         }
@@ -59,6 +56,18 @@ impl Session {
                 values,
             })
             .collect())
+    }
+
+    /// The rows of a query, and which telling columns they have.
+    pub(crate) async fn telling(
+        &self,
+        sql: &str,
+    ) -> Result<(DataFrame, Vec<&'static str>), QueryError> {
+        let plan = self.plan(sql, &BTreeMap::new()).await?;
+        let rows = DataFrame::new(self.context().state(), plan);
+        let has = |column: &&str| rows.schema().has_column_with_unqualified_name(column);
+        let columns = TELLING.into_iter().filter(has).collect();
+        Ok((rows, columns))
     }
 
     /// As `counted` for each of the columns, in one pass; `None` where there are too many values to hold them.

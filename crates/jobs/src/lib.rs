@@ -52,7 +52,7 @@ pub use params::{Given, Parameter, ParameterType, Value};
 pub use script::{Header, Kind, Library, Script, ScriptError, Source};
 pub use session::{Elsewhere, Opened, Session, sql_name};
 pub use statements::{is_complete, statements};
-pub use watch::{Evaluator, Report, is_incremental, plan_rule, run_alerts};
+pub use watch::{AtHand, Evaluator, Report, is_incremental, plan_rule, run_alerts};
 
 /// Why a session cannot be opened.
 #[derive(Debug, thiserror::Error)]

@@ -466,10 +466,21 @@ impl Session {
 
     /// The same names over no rows and with no plans behind the views: for looking at what a query itself does.
     pub(crate) fn shallow(&self) -> Result<Session, DataFusionError> {
+        let empty = |(name, schema): &'_ (String, SchemaRef)| {
+            let empty = EmptyTable::new(Arc::clone(schema));
+            (name.clone(), Arc::new(empty) as Arc<dyn TableProvider>)
+        };
+        self.with_tables(self.schemas.iter().map(empty))
+    }
+
+    /// The same over these tables and views alone.
+    pub(crate) fn with_tables(
+        &self,
+        tables: impl IntoIterator<Item = (String, Arc<dyn TableProvider>)>,
+    ) -> Result<Session, DataFusionError> {
         let session = self.without_tables()?;
-        for (name, schema) in &self.schemas {
-            let empty = Arc::new(EmptyTable::new(Arc::clone(schema)));
-            session.context.register_table(name.as_str(), empty)?;
+        for (name, rows) in tables {
+            session.context.register_table(name, rows)?;
         }
         Ok(session)
     }

@@ -1,5 +1,6 @@
 //! Brings the alert log in line with what the rules see.
 
+mod at_hand;
 mod book;
 mod incremental;
 mod quick;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use crate::evaluate::{FEW, Fired};
 use crate::session::Session;
 use crate::{gaps, rules};
+pub use at_hand::AtHand;
 use book::Book;
 use incremental::{Looked, News, is_in_part, is_local};
 use quick::Quick;
@@ -97,6 +99,8 @@ pub struct Evaluator {
     /// What is asked of few rows.
     quick: Option<Quick>,
     recent: Recent,
+    /// What others see of that.
+    at_hand: AtHand,
     /// How often it has looked.
     looks: u64,
     /// New rows whose groups are looked at without asking first which of them can fire.
@@ -126,6 +130,7 @@ impl Evaluator {
             reads: HashMap::new(),
             quick: None,
             recent: Recent::default(),
+            at_hand: AtHand::default(),
             looks: 0,
             few: FEW,
             most: MOST_FINDINGS,
@@ -135,6 +140,17 @@ impl Evaluator {
             rested: None,
             took: HashMap::new(),
         }
+    }
+
+    /// The rows that it holds once it has looked twice, after each look.
+    pub fn at_hand(&self) -> AtHand {
+        self.at_hand.clone()
+    }
+
+    /// Holds its rows in the place of those that are at hand there.
+    pub fn hold(&mut self, at_hand: &AtHand) {
+        self.at_hand = at_hand.clone();
+        self.at_hand.put(&self.recent, self.quick.as_ref());
     }
 
     /// How many alerts are held in memory: those that are over go when the findings of their time do.
@@ -344,6 +360,7 @@ impl Evaluator {
                 }
             }
         }
+        self.at_hand.put(&self.recent, self.quick.as_ref());
         let gaps = self.lake.gaps().await?;
         planned.extend(gaps::open(
             &gaps,

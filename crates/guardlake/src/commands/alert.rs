@@ -38,7 +38,7 @@ pub(crate) async fn run(
             // Before anything is evaluated: a first notifier begins with what comes after it.
             let mut told = match notify::setup(settings, None)? {
                 Some(setup) => {
-                    Some(notify::notifier(&lake, setup, &library, settings, true).await?)
+                    Some(notify::notifier(&lake, setup, &library, settings, true, &[]).await?)
                 }
                 None => None,
             };

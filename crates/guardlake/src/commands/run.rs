@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use futures::future::join_all;
 use futures::{FutureExt, future::LocalBoxFuture};
+use jobs::AtHand;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -45,11 +46,12 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
             files.now().library.clone(),
         ));
     }
+    let at_hand = <[AtHand; 2]>::default();
     let notifier = match notify::setup(settings, None)? {
         Some(setup) if has(Role::Notify) => {
             let library = &files.now().library;
             // A first notifier begins with what comes after it, so it is there before anything is evaluated.
-            Some(notify::notifier(&lake, setup, library, settings, false).await?)
+            Some(notify::notifier(&lake, setup, library, settings, false, &at_hand).await?)
         }
         _ => None,
     };
@@ -57,6 +59,7 @@ pub(crate) async fn run(args: Run, settings: &Settings) -> Result<ExitCode, Fail
         lake,
         settings: settings.clone(),
         files,
+        at_hand,
         health: health.clone(),
         background: Background::start()?,
         rings_here: settings.notify.file.is_none(),

@@ -108,7 +108,7 @@ impl<'a> News<'a> {
                 quick.reads().rows(&new, None).await?
             }
         };
-        quick.reads().fitted(&mut rows, quick.session())?;
+        quick.reads().fitted(&mut rows, &quick.session())?;
         Ok(Some(New {
             rows,
             ..New::default()
@@ -123,7 +123,7 @@ impl<'a> News<'a> {
         let table = sql_name(Table::Findings);
         let rows = quick.reads().rows_of(self.session, table, Some(wanted));
         let mut rows = Rows::from([(table.to_owned(), rows.await?)]);
-        quick.reads().fitted(&mut rows, quick.session())?;
+        quick.reads().fitted(&mut rows, &quick.session())?;
         Ok(rows.into_values().flatten().collect())
     }
 
@@ -160,7 +160,7 @@ pub(super) fn is_local(rule: &Rule) -> bool {
     !rule.kind.is_timely() && !counts_occurrences(rule) && !mentions(rule, "increase")
 }
 
-fn counts_occurrences(rule: &Rule) -> bool {
+pub(super) fn counts_occurrences(rule: &Rule) -> bool {
     rule.counts().any(|count| *count == Count::Occurrences)
 }
 
@@ -190,12 +190,17 @@ pub(super) async fn reads(
     if !is_in_part(rule) || !selects_own(shallow, rule, &own).await? {
         return Ok(None);
     }
-    if !counts_occurrences(rule) {
-        return Ok(Some(Reads::of(shallow, rule).await?));
-    }
-    let mut reads = Reads::of(shallow, &grown::by_version(rule)).await?;
-    let all = Reads::of(shallow, rule).await?;
-    reads.and(&all.underneath(session).await?);
+    let mut reads = match counts_occurrences(rule) {
+        false => Reads::of(shallow, rule).await?,
+        true => {
+            let mut reads = Reads::of(shallow, &grown::by_version(rule)).await?;
+            let all = Reads::of(shallow, rule).await?;
+            reads.and(&all.underneath(session).await?);
+            reads
+        }
+    };
+    // Who tells of its alerts asks for these.
+    reads.and(&Reads::of_telling(shallow, &rule.sql).await?);
     Ok(Some(reads))
 }
 

@@ -74,7 +74,7 @@ pub(super) struct Quick {
     taken: BTreeMap<String, Taken>,
     slots: BTreeMap<String, Arc<Slot>>,
     /// Over the slots.
-    session: Session,
+    session: Arc<Session>,
     /// By rule and revision.
     rules: HashMap<(String, String), Prepared>,
 }
@@ -129,7 +129,7 @@ impl Quick {
             findings,
             taken,
             slots,
-            session,
+            session: Arc::new(session),
             rules: HashMap::new(),
         })
     }
@@ -144,8 +144,8 @@ impl Quick {
     }
 
     /// A session in memory that sees the tables in the types that rows are held in.
-    pub(super) fn session(&self) -> &Session {
-        &self.session
+    pub(super) fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session)
     }
 
     /// What rules read of some findings.

@@ -12,6 +12,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::datasource::{MemTable, ViewTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
+use datafusion::prelude::DataFrame;
 use lake::Table;
 
 use crate::JobsError;
@@ -34,6 +35,24 @@ impl Reads {
     pub(super) async fn of(shallow: &Session, rule: &Rule) -> Result<Reads, QueryError> {
         let plan = optimized(shallow, rule).await?;
         scanned(&plan).map_err(|error| shallow.mistake(&error, &rule.sql))
+    }
+
+    /// What the most frequent values among the rows of a query rest on, or of a rule's SELECT.
+    pub(super) async fn of_telling(shallow: &Session, sql: &str) -> Result<Reads, QueryError> {
+        let (rows, columns) = shallow.telling(sql).await?;
+        let plan = rows
+            .select_columns(&columns)
+            .and_then(DataFrame::into_optimized_plan);
+        plan.and_then(|plan| scanned(&plan))
+            .map_err(|error| shallow.mistake(&error, sql))
+    }
+
+    /// Whether all that `other` reads is among this.
+    pub(super) fn has(&self, other: &Reads) -> bool {
+        other.tables().all(|(table, columns)| {
+            let mine = self.0.get(table);
+            mine.is_some_and(|mine| columns.is_subset(mine))
+        })
     }
 
     /// By table or view, the columns.
@@ -139,6 +158,20 @@ impl Reads {
             empty.put(table, whole)?;
         }
         Ok(empty)
+    }
+
+    /// The same over nothing but these tables: others are not known.
+    pub(super) fn session_of_these(
+        &self,
+        rows: &Rows,
+        empty: &Session,
+    ) -> Result<Session, DataFusionError> {
+        let tables = self.0.keys().map(|table| {
+            let batches = rows.get(table).cloned().unwrap_or_default();
+            let held = MemTable::try_new(self.schema(table, empty), vec![batches])?;
+            Ok((table.clone(), whole(Arc::new(held), &empty.schema(table))?))
+        });
+        empty.with_tables(tables.collect::<Result<Vec<_>, DataFusionError>>()?)
     }
 
     /// The columns that are read of a table, in the table's order.

@@ -137,15 +137,17 @@ impl Recent {
         if self.version.is_none() {
             return Ok(None);
         }
-        let made = async || {
-            let mut rows = Rows::new();
-            for (table, held) in &self.rows {
-                let batches = held.iter().map(|held| held.rows.clone());
-                rows.insert(table.clone(), batches.collect());
-            }
-            self.reads.session(&rows, like).await
-        };
+        let made = async || self.reads.session(&self.rows(), like).await;
         self.session.get_or_try_init(made).await.map(Some)
+    }
+
+    /// All that is held.
+    pub(super) fn rows(&self) -> Rows {
+        let rows = |held: &Vec<Held>| held.iter().map(|held| held.rows.clone()).collect();
+        let tables = self.rows.iter();
+        tables
+            .map(|(table, held)| (table.clone(), rows(held)))
+            .collect()
     }
 
     /// All rows later than `after` through `through`, and perhaps some others.
@@ -188,7 +190,7 @@ impl Recent {
         let mut rows = reads
             .rows(whole, (after > i64::MIN).then_some(after))
             .await?;
-        reads.fitted(&mut rows, quick.session())?;
+        reads.fitted(&mut rows, &quick.session())?;
         *self = Recent {
             after,
             reads,

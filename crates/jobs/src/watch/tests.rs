@@ -1,5 +1,6 @@
 //! Alerts of groups that fire, of groups that no longer do, and of a rule whose columns changed places.
 
+mod at_hand;
 mod forget;
 mod live;
 mod partly;

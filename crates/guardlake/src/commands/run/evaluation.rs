@@ -76,6 +76,7 @@ impl Service {
     ) -> Result<(), Failure> {
         let mut evaluator = Evaluator::new(self.lake.clone(), MAX_AGE);
         evaluator.let_rest(LONGEST_REST_OF_A_RULE);
+        evaluator.hold(&self.at_hand[lane as usize]);
         let mut evaluated = None;
         let mut told: Option<String> = None;
         let mut looked = Instant::now();

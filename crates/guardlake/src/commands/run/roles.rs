@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ingest::{consume, follow_exports};
 use jobs::reports::{Asked, due_now, make_once};
-use jobs::{Limits, Session};
+use jobs::{AtHand, Limits, Session};
 use lake::{CompactOptions, Lake, ReportRow, VacuumOptions};
 use notifier::Notifier;
 use tokio::sync::Mutex;
@@ -42,6 +42,8 @@ pub(super) struct Service {
     pub(super) lake: Lake,
     pub(super) settings: Settings,
     pub(super) files: Files,
+    /// What the lanes of evaluation hold in memory, for those who tell of alerts.
+    pub(super) at_hand: [AtHand; 2],
     pub(super) health: Health,
     pub(super) background: Background,
     /// Alerts are told on standard output, for want of channels.
@@ -127,7 +129,15 @@ impl Service {
         let setup = notify::setup(&self.settings, None)?
             .ok_or_else(|| Failure::usage("notify.file is not set any more"))?;
         let library = &self.files.now().library;
-        notify::notifier(&self.lake, setup, library, &self.settings, false).await
+        notify::notifier(
+            &self.lake,
+            setup,
+            library,
+            &self.settings,
+            false,
+            &self.at_hand,
+        )
+        .await
     }
 
     /// Makes reports that are due. One that cannot be made is told once, and tried again.
