@@ -49,13 +49,7 @@ fn lines(level: &str) {
 }
 
 fn ended(error: &dyn Error) -> ExitCode {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    let _ = writeln!(std::io::stderr(), "error: {text}");
+    let _ = writeln!(std::io::stderr(), "error: {}", lake::in_one_line(error));
     ExitCode::from(4)
 }
 

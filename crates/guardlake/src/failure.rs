@@ -1,12 +1,11 @@
 //! Errors as one clear line each, and the exit code that says what to do about them.
 
-use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 use ingest::IngestError;
 use jobs::JobsError;
-use lake::LakeError;
+use lake::{LakeError, in_one_line};
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -92,25 +91,10 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// An error and its sources in one line. A source that its parent has already quoted is left out.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = error.source();
-    }
-    text.replace(['\n', '\r'], " ")
-}
-
 impl From<LakeError> for Failure {
     fn from(error: LakeError) -> Failure {
         Failure {
-            text: chain(&error),
+            text: in_one_line(&error),
             code: if error.is_configuration() { 3 } else { 4 },
         }
     }
@@ -119,7 +103,7 @@ impl From<LakeError> for Failure {
 impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Failure {
         Failure {
-            text: chain(&error),
+            text: in_one_line(&error),
             code: if error.is_configuration() { 3 } else { 4 },
         }
     }
@@ -130,9 +114,9 @@ impl From<JobsError> for Failure {
         match error {
             JobsError::Lake(error) => error.into(),
             JobsError::Query { file, text, error } => Failure::query(error.render(&file, &text)),
-            JobsError::Script(_) => Failure::query(chain(&error)),
+            JobsError::Script(_) => Failure::query(in_one_line(&error)),
             JobsError::Period(why) => Failure::usage(why),
-            _ => Failure::io(chain(&error)),
+            _ => Failure::io(in_one_line(&error)),
         }
     }
 }

@@ -22,7 +22,6 @@ use std::time::Duration;
 use lake::{Lake, LakeError, Ledger};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::chain;
 use crate::kinesis::Trouble;
 use crate::{ConsumerOptions, IngestError, Progress};
 use backoff::Backoff;
@@ -71,7 +70,7 @@ pub async fn consume(
                 tracing::warn!(%what, "another consumer has moved on; starting again from the lake's positions");
             }
             Err(error) => {
-                let reason = chain(&error);
+                let reason = lake::in_one_line(&error);
                 tracing::error!(%reason, "the lake cannot be written or read; starting again from its positions");
             }
         }

@@ -1,7 +1,7 @@
 //! Errors of reading and storing, with the file, object or shard they are about.
 
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
-use lake::LakeError;
+use lake::{LakeError, in_one_line};
 
 /// What went wrong on the way into the lake.
 #[derive(Debug, thiserror::Error)]
@@ -66,17 +66,7 @@ where
     let said = match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
-        _ => chain(error),
+        _ => in_one_line(error),
     };
     format!("{said}{remedy}")
-}
-
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }

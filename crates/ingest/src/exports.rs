@@ -79,7 +79,7 @@ pub async fn follow_exports(
             let loaded = load(lake, some.to_vec(), s3.clone(), how, Arc::clone(progress)).await?;
             ledger += loaded.ledger;
             for failure in loaded.failures {
-                let said = crate::error::chain(&failure);
+                let said = lake::in_one_line(&failure);
                 if told.insert(said.clone()) {
                     tracing::warn!("{said}");
                 }

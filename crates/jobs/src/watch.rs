@@ -281,7 +281,10 @@ impl Evaluator {
         if self.looks > 0
             && let Err(error) = news.refresh(&mut self.recent, &span).await
         {
-            tracing::warn!(%error, "recent rows are not held in memory; rules read them from the lake");
+            tracing::warn!(
+                error = lake::in_one_line(&error),
+                "recent rows are not held in memory; rules read them from the lake"
+            );
             self.recent = Recent::default();
         }
         self.looks += 1;
@@ -318,7 +321,7 @@ impl Evaluator {
                             let look = kept(&rule, retained, look);
                             plan_looked(&rule, &looked, self.book.alerts(), &look)
                         })
-                        .map_err(|error| error.to_string())
+                        .map_err(|error| error.said())
                 }
             };
             let took = began.elapsed();
@@ -427,7 +430,10 @@ impl Evaluator {
         self.quick = match Quick::of(reads, session).await {
             Ok(quick) => Some(quick),
             Err(error) => {
-                tracing::warn!(%error, "rules cannot be asked about new rows alone; they read everything");
+                tracing::warn!(
+                    error = lake::in_one_line(&error),
+                    "rules cannot be asked about new rows alone; they read everything"
+                );
                 None
             }
         };

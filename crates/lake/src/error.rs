@@ -1,5 +1,7 @@
 //! Lake errors, named by what the caller should do.
 
+use std::error::Error;
+
 /// What went wrong with the lake.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
@@ -105,5 +107,48 @@ impl LakeError {
             return false;
         };
         matches!(source, object_store::Error::NotFound { .. })
+    }
+}
+
+/// An error and its sources in one line. A source that its parent has already quoted is left out.
+pub fn in_one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = error.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Told {
+        #[error("the innermost,\nin two lines")]
+        First,
+        #[error("{0}, quoted")]
+        Quoted(#[source] Box<Told>),
+        #[error("not quoted")]
+        Silent(#[source] Box<Told>),
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let quoted = || Told::Quoted(Box::new(Told::First));
+        let one_line = "the innermost, in two lines";
+        assert_eq!(in_one_line(&Told::First), one_line);
+        assert_eq!(in_one_line(&quoted()), format!("{one_line}, quoted"));
+        let silent = Told::Silent(Box::new(quoted()));
+        assert_eq!(
+            in_one_line(&silent),
+            format!("not quoted: {one_line}, quoted")
+        );
     }
 }

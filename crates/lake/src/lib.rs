@@ -36,7 +36,7 @@ mod writer;
 
 pub use checkup::{Checkup, checkup};
 pub use encoder::{Appended, Batch, Encoder};
-pub use error::LakeError;
+pub use error::{LakeError, in_one_line};
 pub use files::store_of;
 pub use gaps::GapRow;
 pub use inspect::{ShardInfo, TableInfo, Verified};

@@ -175,7 +175,11 @@ impl Evidence for Rows {
                 })
                 .collect(),
             Err(error) => {
-                tracing::warn!(alert = alert.alert_id, %error, "the rows behind an alert cannot be looked at");
+                tracing::warn!(
+                    alert = alert.alert_id,
+                    error = lake::in_one_line(&error),
+                    "the rows behind an alert cannot be looked at"
+                );
                 Vec::new()
             }
         }

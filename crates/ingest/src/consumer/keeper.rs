@@ -124,11 +124,11 @@ impl Task {
                 _ = ticks.tick() => {}
             }
             if let Err(error) = self.round().await {
-                tracing::warn!(reason = %super::chain(&error), "leases cannot be kept now, trying again");
+                tracing::warn!(reason = %lake::in_one_line(&error), "leases cannot be kept now, trying again");
             }
         }
         if let Err(error) = self.give_all_back().await {
-            tracing::warn!(reason = %super::chain(&error), "leases were not given back; they run out by themselves");
+            tracing::warn!(reason = %lake::in_one_line(&error), "leases were not given back; they run out by themselves");
         }
     }
 

@@ -373,6 +373,16 @@ pub(super) enum Failed {
     Query(#[from] QueryError),
 }
 
+impl Failed {
+    /// In one line, and what a person wrote wrong in as many as it takes to show it.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Failed::Jobs(error) => lake::in_one_line(error),
+            Failed::Query(error) => error.to_string(),
+        }
+    }
+}
+
 /// How far each touched group has to be looked at.
 fn extents(
     touched: BTreeMap<Values, Extent>,

@@ -380,3 +380,13 @@ async fn predicates_reach_the_files() {
         "{plan}"
     );
 }
+
+#[test]
+fn who_hears_that_a_rule_failed_hears_why() {
+    let engine = datafusion::common::DataFusionError::Execution("no room".to_owned());
+    let failed = super::incremental::Failed::Jobs(crate::JobsError::Engine(engine));
+    assert!(failed.said().ends_with("no room"), "{}", failed.said());
+    let wrong = crate::mistake::QueryError::correct("there is no query here", None);
+    let text = wrong.to_string();
+    assert_eq!(super::incremental::Failed::Query(wrong).said(), text);
+}

@@ -12,6 +12,7 @@ use aws_sdk_sns::config::http::HttpResponse;
 use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+use lake::in_one_line;
 use tokio::sync::OnceCell;
 
 use super::Failed;
@@ -126,9 +127,9 @@ where
             let asked = answer.headers().get("retry-after").and_then(seconds);
             refused(call, code, message, status, asked)
         }
-        SdkError::ConstructionFailure(_) => for_good(call, &chain(error), ""),
+        SdkError::ConstructionFailure(_) => for_good(call, &in_one_line(error), ""),
         // Among them credentials that could not be had: whoever gives them may be back soon.
-        _ => for_now(call, &chain(error), None),
+        _ => for_now(call, &in_one_line(error), None),
     }
 }
 
@@ -204,14 +205,4 @@ pub(super) fn for_good(call: Call<'_>, said: &str, remedy: &str) -> Failed {
 fn seconds(header: &str) -> Option<Duration> {
     let seconds = header.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }

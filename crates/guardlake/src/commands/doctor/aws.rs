@@ -33,7 +33,7 @@ pub(super) async fn rows(uses_aws: bool) -> Vec<Row> {
         None => Row::failed(CHECK, "none are configured", how),
         Some(provider) => match limited(CHECK, provider.provide_credentials()).await {
             Err(row) => row,
-            Ok(Err(error)) => Row::failed(CHECK, chain(&error), how),
+            Ok(Err(error)) => Row::failed(CHECK, lake::in_one_line(&error), how),
             Ok(Ok(credentials)) => of(&credentials, wire_up::system_time()),
         },
     };
@@ -80,14 +80,4 @@ pub(super) fn of(credentials: &Credentials, now: SystemTime) -> Row {
             "renew them: aws sso login, or the process that gives them",
         ),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }
