@@ -1,9 +1,11 @@
 //! A question about the values of a row that only their hash decides.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use alerts::Extent;
 use arrow::array::{ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::common::DataFusionError;
@@ -14,6 +16,19 @@ use datafusion::logical_expr::{
 
 /// The same on every pass.
 const SEED: RandomState = RandomState::with_seed(7);
+
+/// By the hash of the values that name them: groups, and how far each is looked at. Of two with one hash what both take.
+pub(super) type Extents = HashMap<u64, Extent, RandomState>;
+
+/// Each hash with what it stands for.
+pub(super) fn extents(of: impl Iterator<Item = (u64, Extent)>) -> Extents {
+    let mut extents = Extents::with_hasher(SEED);
+    for (hash, extent) in of {
+        let known = extents.entry(hash).or_insert(extent);
+        *known = known.and(extent);
+    }
+    extents
+}
 
 /// A function of any columns that is true where `holds` is of their hash.
 pub(super) fn of(
@@ -31,14 +46,24 @@ pub(super) fn at(
     name: &'static str,
     holds: impl Fn(u64, i64) -> bool + Send + Sync + 'static,
 ) -> ScalarUDF {
+    each_at(name, move |rows| {
+        rows.map(|(hash, time)| Some(holds(hash, time))).collect()
+    })
+}
+
+/// The same, asked of many rows at once.
+pub(super) fn each_at(
+    name: &'static str,
+    holds: impl Fn(&mut dyn Iterator<Item = (u64, i64)>) -> BooleanArray + Send + Sync + 'static,
+) -> ScalarUDF {
     asked(name, move |columns, rows| {
         let (times, keys) = columns
             .split_last()
             .ok_or_else(|| DataFusionError::Internal(format!("{name} is asked of no time")))?;
         let times = times.as_primitive::<TimestampMicrosecondType>();
         let hashes = hashes(keys, rows)?;
-        let held = hashes.into_iter().zip(times.values());
-        Ok(held.map(|(hash, time)| Some(holds(hash, *time))).collect())
+        let mut rows = hashes.into_iter().zip(times.values().iter().copied());
+        Ok(holds(&mut rows))
     })
 }
 

@@ -1,20 +1,20 @@
 //! What a rule asks of few rows, as a plan that is made once: making it takes longer than working on it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use alerts::{Extent, Rule};
-use arrow::array::AsArray;
+use arrow::array::{AsArray, BooleanArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::ident;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 
-use super::scope::hashes_of;
-use super::{Fired, Values, by_hash, groups, measured, order, select, swept, value};
+use super::by_hash::Extents;
+use super::scope::{by_hash_of, group_and_time};
+use super::{Fired, Values, by_hash, measured, order, select, swept, value};
 use crate::mistake::QueryError;
 use crate::session::Session;
 
@@ -26,17 +26,25 @@ pub(crate) struct Prepared {
     wanted: Arc<Wanted>,
 }
 
-/// Hashes of the groups that are wanted; all where there are none.
+/// The groups that are wanted, and how far each; all where there are none.
 #[derive(Default)]
-struct Wanted(RwLock<Option<HashSet<u64>>>);
+struct Wanted(RwLock<Option<Extents>>);
 
 impl Wanted {
-    fn has(&self, hash: u64) -> bool {
+    /// Which of some rows are, where rows matter for `back` microseconds.
+    fn has(&self, rows: &mut dyn Iterator<Item = (u64, i64)>, back: i64) -> BooleanArray {
         let wanted = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        wanted.as_ref().is_none_or(|wanted| wanted.contains(&hash))
+        let is_wanted = |(hash, time): (u64, i64)| match wanted.as_ref() {
+            None => true,
+            Some(wanted) => {
+                let extent = wanted.get(&hash);
+                extent.is_some_and(|extent| extent.reads(time, back))
+            }
+        };
+        rows.map(|row| Some(is_wanted(row))).collect()
     }
 
-    fn set(&self, wanted: Option<HashSet<u64>>) {
+    fn set(&self, wanted: Option<Extents>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = wanted;
     }
 }
@@ -48,12 +56,11 @@ impl Prepared {
         let wanted = Arc::<Wanted>::default();
         let asked = Arc::clone(&wanted);
         let made = async {
-            let mut rows = measured::measured(frame, rule)?;
-            if !rule.group_by.is_empty() {
-                let is_wanted = by_hash::of("is_wanted", move |hash| asked.has(hash));
-                rows = rows.filter(is_wanted.call(groups(rule).map(ident).collect()))?;
-            }
-            let rows = rows.sort(order(rule))?;
+            let back = rule.terms().back();
+            let is_wanted = by_hash::each_at("is_wanted", move |rows| asked.has(rows, back));
+            let rows = measured::measured(frame, rule)?
+                .filter(is_wanted.call(group_and_time(rule)))?
+                .sort(order(rule))?;
             let context = Arc::new(rows.task_ctx());
             Ok((rows.create_physical_plan().await?, context))
         };
@@ -101,8 +108,7 @@ impl Prepared {
         as_of: i64,
         extents: &BTreeMap<Values, Extent>,
     ) -> Result<Vec<Fired>, DataFusionError> {
-        self.wanted
-            .set(Some(hashes_of(extents.keys(), &self.rule)?));
+        self.wanted.set(Some(by_hash_of(extents, &self.rule)?));
         swept(self.rows()?, &self.rule, as_of, Some(extents)).await
     }
 

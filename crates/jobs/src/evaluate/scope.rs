@@ -150,11 +150,29 @@ pub(super) fn within(
     };
     let after = all.from.saturating_sub(rule.terms().back());
     let rows = rows.filter(time_after(after).and(time_through(all.through)))?;
-    if rule.group_by.is_empty() {
-        return Ok(rows);
-    }
-    let one_of = one_of(extents.keys(), rule)?;
-    rows.filter(one_of.call(groups(rule).map(ident).collect()))
+    let (extents, back) = (by_hash_of(extents, rule)?, rule.terms().back());
+    let is_within = move |hash, time| {
+        let extent: Option<&Extent> = extents.get(&hash);
+        extent.is_some_and(|extent| extent.reads(time, back))
+    };
+    rows.filter(by_hash::at("within_its_extent", is_within).call(group_and_time(rule)))
+}
+
+/// What functions of [`by_hash`] are asked about where a group and its time decide.
+pub(super) fn group_and_time(rule: &Rule) -> Vec<Expr> {
+    let names = groups(rule).chain(["event_time".to_owned()]);
+    names.map(ident).collect()
+}
+
+/// How far groups are looked at, by what their values hash to.
+pub(super) fn by_hash_of(
+    extents: &BTreeMap<Values, Extent>,
+    rule: &Rule,
+) -> Result<by_hash::Extents, DataFusionError> {
+    let hashes = hashes_of(extents.keys(), rule)?;
+    Ok(by_hash::extents(
+        hashes.into_iter().zip(extents.values().copied()),
+    ))
 }
 
 /// True for the values of some groups, and for one in very many others; there is at least one column that groups.
@@ -162,25 +180,24 @@ fn one_of<'a>(
     wanted: impl ExactSizeIterator<Item = &'a Values> + Clone,
     rule: &Rule,
 ) -> Result<ScalarUDF, DataFusionError> {
-    let hashes = hashes_of(wanted, rule)?;
+    let hashes: HashSet<u64> = hashes_of(wanted, rule)?.into_iter().collect();
     Ok(by_hash::of("one_of_the_groups", move |hash| {
         hashes.contains(&hash)
     }))
 }
 
 /// What the values of some groups hash to.
-pub(super) fn hashes_of<'a>(
+fn hashes_of<'a>(
     wanted: impl ExactSizeIterator<Item = &'a Values> + Clone,
     rule: &Rule,
-) -> Result<HashSet<u64>, DataFusionError> {
+) -> Result<Vec<u64>, DataFusionError> {
     let columns: Vec<_> = (0..rule.group_by.len())
         .map(|at| {
             let values = wanted.clone().map(|group| group[at].as_deref());
             Arc::new(values.collect::<arrow::array::StringArray>()) as arrow::array::ArrayRef
         })
         .collect();
-    let hashes = by_hash::hashes(&columns, wanted.len())?;
-    Ok(hashes.into_iter().collect())
+    by_hash::hashes(&columns, wanted.len())
 }
 
 fn time_after(micros: i64) -> Expr {
