@@ -1,96 +1,104 @@
 #!/usr/bin/env python3
-"""Loads the same findings with guardlake and with DuckDB 2.0 and prints both and their ratio.
+"""Loads the same findings with guardlake, DuckDB and chDB and prints all and their ratios.
 
-    python3 bench/ingest.py [--binary target/release/guardlake] [--megabytes 850] [--rounds 3]
+    python3 bench/ingest.py [--binary target/release/guardlake] [--megabytes 850] [--rounds 3] [--threads 2] [--no-chdb]
 
-Both are timed as whole processes, the file warm in the page cache, and take turns. Both write zstd Parquet with the same columns and
-the raw JSON; guardlake also finds duplicates, partitions by day and commits to Delta Lake. Needs `pip install duckdb==2.0.0`
-(done by itself, in a folder under ~/.cache).
+What each wrote is compared before anything is timed: as many rows, and column by column the same values. All are timed as whole processes,
+the file warm in the page cache, and take turns. All write Parquet, zstd level 1, with the same columns and the raw JSON; guardlake also
+finds duplicates, partitions by day and commits to Delta Lake. The peers' queries: ingest_duckdb.sql, ingest_chdb.sql.
 """
-import argparse, json, os, pathlib, resource, shutil, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, pathlib, shutil, statistics, subprocess, tempfile
 
-CACHE = pathlib.Path.home() / ".cache/guardlake-tests/bench-1"
+from peers import peer_python, timed
 
-DUCKDB = r"""
-import duckdb, sys
-source, target, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+HERE = pathlib.Path(__file__).parent
+IP = {"ipAddressV4": "text", "ipAddressV6": "text", "country": {"countryName": "text"}, "city": {"cityName": "text"},
+      "organization": {"asn": "text", "asnOrg": "text"}}
+PORT = {"port": "small"}
+NAMED = {"name": "text", "arn": "text"}
+# What is read of a line; lists have one element here.
+SHAPE = {"detail": {
+    **dict.fromkeys(["accountId", "region", "partition", "id", "arn", "type", "title", "description", "createdAt", "updatedAt"], "text"),
+    "severity": "float",
+    "resource": {
+        "resourceType": "text", "instanceDetails": {"instanceId": "text"}, "s3BucketDetails": [NAMED], "eksClusterDetails": NAMED,
+        "accessKeyDetails": dict.fromkeys(["accessKeyId", "principalId", "userName", "userType"], "text"),
+        "ecsClusterDetails": NAMED, "containerDetails": {"image": "text", "id": "text"},
+        "rdsDbInstanceDetails": {"dbInstanceIdentifier": "text", "dbInstanceArn": "text"},
+        "lambdaDetails": {"functionName": "text", "functionArn": "text"},
+        "kubernetesDetails": {"kubernetesUserDetails": {"username": "text"}}},
+    "service": {
+        "detectorId": "text", "archived": "bool", "count": "int", "eventFirstSeen": "text", "eventLastSeen": "text",
+        "additionalInfo": {"sample": "bool", "threatListName": "text"},
+        "evidence": {"threatIntelligenceDetails": [{"threatListName": "text"}]},
+        "action": {
+            "actionType": "text",
+            "networkConnectionAction": {"blocked": "bool", "connectionDirection": "text", "protocol": "text", "remoteIpDetails": IP,
+                                        "remotePortDetails": PORT, "localPortDetails": PORT},
+            "portProbeAction": {"blocked": "bool", "portProbeDetails": [{"remoteIpDetails": IP, "localPortDetails": PORT}]},
+            "dnsRequestAction": {"domain": "text", "protocol": "text", "blocked": "bool"},
+            "awsApiCallAction": {"api": "text", "serviceName": "text", "errorCode": "text", "remoteIpDetails": IP},
+            "kubernetesApiCallAction": {"verb": "text", "requestUri": "text", "sourceIPs": ["text"], "remoteIpDetails": IP},
+            "rdsLoginAttemptAction": {"remoteIpDetails": IP}}}}}
+DUCKDB = """import duckdb, sys
 db = duckdb.connect()
-db.execute(f"SET threads={threads}; SET preserve_insertion_order=false; SET enable_progress_bar=false")
-ip = '{"ipAddressV4":"VARCHAR","ipAddressV6":"VARCHAR","country":{"countryName":"VARCHAR"},"city":{"cityName":"VARCHAR"},"organization":{"asn":"VARCHAR","asnOrg":"VARCHAR"}}'
-port = '{"port":"INTEGER"}'
-shape = '''{"detail":{
- "accountId":"VARCHAR","region":"VARCHAR","partition":"VARCHAR","id":"VARCHAR","arn":"VARCHAR","type":"VARCHAR","severity":"DOUBLE",
- "title":"VARCHAR","description":"VARCHAR","createdAt":"VARCHAR","updatedAt":"VARCHAR",
- "resource":{"resourceType":"VARCHAR",
-  "accessKeyDetails":{"accessKeyId":"VARCHAR","principalId":"VARCHAR","userName":"VARCHAR","userType":"VARCHAR"},
-  "instanceDetails":{"instanceId":"VARCHAR"},
-  "s3BucketDetails":[{"name":"VARCHAR","arn":"VARCHAR"}],
-  "eksClusterDetails":{"name":"VARCHAR","arn":"VARCHAR"},"ecsClusterDetails":{"name":"VARCHAR","arn":"VARCHAR"},
-  "containerDetails":{"image":"VARCHAR","id":"VARCHAR"},
-  "rdsDbInstanceDetails":{"dbInstanceIdentifier":"VARCHAR","dbInstanceArn":"VARCHAR"},
-  "lambdaDetails":{"functionName":"VARCHAR","functionArn":"VARCHAR"},
-  "kubernetesDetails":{"kubernetesUserDetails":{"username":"VARCHAR"}}},
- "service":{"detectorId":"VARCHAR","archived":"BOOLEAN","count":"BIGINT","eventFirstSeen":"VARCHAR","eventLastSeen":"VARCHAR",
-  "additionalInfo":{"sample":"BOOLEAN","threatListName":"VARCHAR"},
-  "evidence":{"threatIntelligenceDetails":[{"threatListName":"VARCHAR"}]},
-  "action":{"actionType":"VARCHAR",
-   "networkConnectionAction":{"blocked":"BOOLEAN","connectionDirection":"VARCHAR","protocol":"VARCHAR","remoteIpDetails":IP,"remotePortDetails":PORT,"localPortDetails":PORT},
-   "portProbeAction":{"blocked":"BOOLEAN","portProbeDetails":[{"remoteIpDetails":IP,"localPortDetails":PORT}]},
-   "dnsRequestAction":{"domain":"VARCHAR","protocol":"VARCHAR","blocked":"BOOLEAN"},
-   "awsApiCallAction":{"api":"VARCHAR","serviceName":"VARCHAR","errorCode":"VARCHAR","callerType":"VARCHAR","remoteIpDetails":IP},
-   "kubernetesApiCallAction":{"verb":"VARCHAR","requestUri":"VARCHAR","sourceIPs":["VARCHAR"],"remoteIpDetails":IP},
-   "rdsLoginAttemptAction":{"remoteIpDetails":IP}}}}}'''.replace("IP}", ip + "}").replace("IP,", ip + ",").replace("PORT", port).replace("\n", "")
-print(db.execute(f'''
-COPY (
- WITH parsed AS (SELECT json, json_transform(json, '{shape}').detail AS d FROM read_ndjson_objects('{source}')),
- flat AS (SELECT json, d, d.service AS s, d.service.action AS a, d.resource AS r,
-   coalesce(d.service.action.networkConnectionAction.remoteIpDetails, d.service.action.awsApiCallAction.remoteIpDetails,
-            d.service.action.kubernetesApiCallAction.remoteIpDetails, d.service.action.rdsLoginAttemptAction.remoteIpDetails,
-            d.service.action.portProbeAction.portProbeDetails[1].remoteIpDetails) AS ip FROM parsed)
- SELECT d.accountId AS account_id, d.region, d.partition, d.id AS finding_id, d.arn, d.type,
-  split_part(d.type, ':', 1) AS threat_purpose, split_part(split_part(split_part(d.type, '/', 2), '.', 1), '!', 1) AS threat_family,
-  d.severity, CASE WHEN d.severity < 1 THEN 'Informational' WHEN d.severity < 4 THEN 'Low' WHEN d.severity < 7 THEN 'Medium' WHEN d.severity < 9 THEN 'High' ELSE 'Critical' END AS severity_label,
-  d.title, d.description, r.resourceType AS resource_type,
-  coalesce(r.instanceDetails.instanceId, r.accessKeyDetails.accessKeyId, r.s3BucketDetails[1].arn, r.eksClusterDetails.arn, r.ecsClusterDetails.arn, r.lambdaDetails.functionArn, r.rdsDbInstanceDetails.dbInstanceArn, r.containerDetails.id) AS resource_id,
-  a.actionType AS action_type, coalesce(ip.ipAddressV4, ip.ipAddressV6) AS remote_ip,
-  list_filter(list_concat([ip.ipAddressV4, ip.ipAddressV6], a.kubernetesApiCallAction.sourceIPs, list_transform(a.portProbeAction.portProbeDetails, lambda x: x.remoteIpDetails.ipAddressV4)), lambda x: x IS NOT NULL) AS remote_ips,
-  a.networkConnectionAction.remotePortDetails.port AS remote_port, coalesce(a.networkConnectionAction.localPortDetails.port, a.portProbeAction.portProbeDetails[1].localPortDetails.port) AS local_port,
-  a.networkConnectionAction.connectionDirection AS direction, coalesce(a.networkConnectionAction.protocol, a.dnsRequestAction.protocol) AS protocol,
-  coalesce(a.networkConnectionAction.blocked, a.portProbeAction.blocked, a.dnsRequestAction.blocked) AS blocked,
-  ip.country.countryName AS remote_country, ip.city.cityName AS remote_city, TRY_CAST(ip.organization.asn AS BIGINT) AS remote_asn, ip.organization.asnOrg AS remote_asn_org,
-  a.dnsRequestAction.domain AS dns_domain, coalesce(a.awsApiCallAction.api, a.kubernetesApiCallAction.verb || ' ' || a.kubernetesApiCallAction.requestUri) AS api,
-  a.awsApiCallAction.serviceName AS service_name, a.awsApiCallAction.errorCode AS error_code,
-  coalesce(r.accessKeyDetails.userName, r.kubernetesDetails.kubernetesUserDetails.username) AS user_name, r.accessKeyDetails.userType AS user_type, r.accessKeyDetails.principalId AS principal_id,
-  r.accessKeyDetails.accessKeyId AS access_key_id, r.instanceDetails.instanceId AS instance_id, list_transform(r.s3BucketDetails, lambda x: x.name) AS bucket_names,
-  coalesce(r.eksClusterDetails.name, r.ecsClusterDetails.name) AS cluster_name, r.containerDetails.image AS container_image, r.rdsDbInstanceDetails.dbInstanceIdentifier AS db_instance,
-  r.lambdaDetails.functionName AS lambda_function, list_concat([s.additionalInfo.threatListName], list_transform(s.evidence.threatIntelligenceDetails, lambda x: x.threatListName)) AS threat_lists,
-  s.detectorId AS detector_id, s.count, s.eventFirstSeen::TIMESTAMPTZ AS event_first_seen, s.eventLastSeen::TIMESTAMPTZ AS event_last_seen,
-  d.createdAt::TIMESTAMPTZ AS created_at, d.updatedAt::TIMESTAMPTZ AS updated_at, coalesce(s.eventLastSeen, d.updatedAt, d.createdAt)::TIMESTAMPTZ AS event_time,
-  s.archived, coalesce(s.additionalInfo.sample, false) AS sample, json::VARCHAR AS raw, 'eventbridge' AS wire_shape, false AS backfilled,
-  '{source}' AS source, now() AS ingested_at, coalesce(s.eventLastSeen, d.updatedAt, d.createdAt)::TIMESTAMPTZ::DATE AS event_date
- FROM flat) TO '{target}' (FORMAT parquet, COMPRESSION zstd)''').fetchone()[0], "rows")
-"""
+db.execute(f"SET threads={sys.argv[2]}; SET TimeZone='UTC'; SET preserve_insertion_order=false; SET enable_progress_bar=false")
+db.execute(sys.argv[1])"""
+CHDB = "import chdb, sys; chdb.query(sys.argv[1])"
+# Of each column: in how many of the rows that both have its values differ.
+COMPARE = """import duckdb, json, sys
+db = duckdb.connect()
+db.execute("SET TimeZone='UTC'; SET enable_progress_bar=false")
+ours, theirs = (f"read_parquet('{path}', hive_partitioning=true)" for path in sys.argv[1:3])
+named = lambda rows: [row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()]
+key = "finding_id, account_id, region, date_trunc('second', updated_at) AS second, count"
+for name, rows in ("ours", ours), ("theirs", theirs):
+    db.execute(f"CREATE VIEW {name} AS SELECT {key}, * EXCLUDE (finding_id, account_id, region, count) FROM {rows}")
+count = lambda question: db.execute(question).fetchone()[0]
+versions = {name: count(f"SELECT count(DISTINCT (finding_id, account_id, region, second, count)) FROM {name}") for name in ("ours", "theirs")}
+shared = sorted(set(named(ours)) & set(named(theirs)) - {"raw", "source", "ingested_at", "finding_id", "account_id", "region", "count"})
+text = lambda at: f"coalesce(nullif(CAST({at} AS VARCHAR), '[]'), '')"
+differ = ", ".join(f"count(*) FILTER ({text('o.' + c)} <> {text('t.' + c)})" for c in shared)
+both = "(finding_id, account_id, region, second, count)"
+row = db.execute(f"SELECT count(*), {differ} FROM ours o JOIN (SELECT DISTINCT ON {both} * FROM theirs) t USING {both}").fetchone()
+print(json.dumps({"ours": count("SELECT count(*) FROM ours"), "versions": versions, "both": row[0], "differ": dict(zip(shared, row[1:]))}))"""
 
 
-def peer_python():
-    python = CACHE / "bin/python"
-    if not (CACHE / "installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", CACHE], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "duckdb==2.0.0", "pytz"], check=True)
-        (CACHE / "installed").touch()
-    return python
+def duckdb_shape(shape):
+    if isinstance(shape, dict):
+        return "{" + ",".join(f'"{name}":{duckdb_shape(inner)}' for name, inner in shape.items()) + "}"
+    if isinstance(shape, list):
+        return f"[{duckdb_shape(shape[0])}]"
+    return {"text": '"VARCHAR"', "float": '"DOUBLE"', "int": '"BIGINT"', "small": '"INTEGER"', "bool": '"BOOLEAN"'}[shape]
 
 
-def timed(command):
-    """Wall seconds, CPU seconds, peak RSS in MB and output of a whole process."""
-    started = time.monotonic()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - started
-    if status:
-        sys.exit(f"{command[0]} failed: {output}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output
+def chdb_shape(shape):
+    if isinstance(shape, dict):
+        return "Tuple(" + ", ".join(f"{name} {chdb_shape(inner)}" for name, inner in shape.items()) + ")"
+    if isinstance(shape, list):
+        return f"Array({chdb_shape(shape[0])})"
+    return {"text": "Nullable(String)", "float": "Nullable(Float64)", "int": "Nullable(Int64)", "small": "Nullable(Int32)",
+            "bool": "Nullable(Bool)"}[shape]
+
+
+def filled(file, **values):
+    text = (HERE / file).read_text()
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", str(value))
+    return text
+
+
+def compared(peer, lake, target, lines):
+    """Says what is the same in the lake and in a peer's file, and ends the benchmark where rows are missing or plain columns differ."""
+    output = timed([peer_python(), "-c", COMPARE, lake / "findings/event_date=*/*.parquet", target])[3]
+    said = json.loads(output)
+    ours, both, versions = said["ours"], said["both"], said["versions"]
+    assert ours == both == versions["ours"] == versions["theirs"], f"{peer} has other findings: {said}"
+    other = {name: rows for name, rows in said["differ"].items() if rows}
+    print(f"the same {ours} versions of {lines} lines from {peer}; {len(said['differ']) - len(other)} columns alike"
+          + ("".join(f", {name} in {100 - 100 * rows / both:.2f} %" for name, rows in other.items())))
+    wrong = {name: rows for name, rows in other.items() if rows > both * 0.2}
+    assert not wrong, f"{peer} has other values: {wrong}"
 
 
 def main():
@@ -99,35 +107,49 @@ def main():
     arguments.add_argument("--megabytes", type=int, default=850)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--threads", type=int, default=os.cpu_count())
+    arguments.add_argument("--no-chdb", action="store_true")
     chosen = arguments.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="guardlake-bench-"))
     try:
-        source = folder / "findings.jsonl"
+        source, lake = folder / "findings.jsonl", folder / "lake"
         with open(source, "wb") as out:
             findings = chosen.megabytes * 1_000_000 // 2_636
             subprocess.run([chosen.binary, "sample", "--findings", str(findings), "--accounts", "200"], stdout=out, check=True)
         megabytes = source.stat().st_size / 1e6
-        lines = sum(1 for _ in open(source, "rb"))
+        with open(source, "rb") as written:
+            lines = sum(1 for _ in written)
         print(f"{lines} findings, {megabytes:.0f} MB, {chosen.threads} threads, {chosen.rounds} rounds each in turn")
-        results = {"guardlake": [], "duckdb": []}
-        for round_ in range(chosen.rounds):
-            lake, target = folder / "lake", folder / "duckdb.parquet"
+        targets = {"duckdb": folder / "duckdb.parquet", "chdb": folder / "chdb.parquet"}
+        duckdb = filled("ingest_duckdb.sql", shape=duckdb_shape(SHAPE), source=source, target=targets["duckdb"])
+        chdb = filled("ingest_chdb.sql", shape=chdb_shape(SHAPE), source=source, target=targets["chdb"], threads=chosen.threads)
+        commands = {
+            "guardlake": [chosen.binary, "--lake", lake, "--format", "ndjson", "ingest", "--threads", chosen.threads, source],
+            "duckdb": [peer_python(), "-c", DUCKDB, duckdb, chosen.threads],
+            "chdb": [peer_python("chdb"), "-c", CHDB, chdb],
+        }
+        if chosen.no_chdb:
+            commands.pop("chdb")
+        runs = {name: [] for name in commands}
+        for round_ in range(chosen.rounds + 1):
             shutil.rmtree(lake, ignore_errors=True)
-            target.unlink(missing_ok=True)
-            own = timed([chosen.binary, "--lake", lake, "--format", "ndjson", "ingest", "--threads", chosen.threads, source])
-            results["guardlake"].append(own)
-            size = sum(f.stat().st_size for f in (lake / "findings").rglob("*.parquet")) / 1e6
-            peer = timed([peer_python(), "-c", DUCKDB, source, target, chosen.threads])
-            results["duckdb"].append(peer)
-            print(f"round {round_ + 1}: guardlake {own[0]:.2f} s ({json.loads(own[3])['committed']} rows, {size:.0f} MB)"
-                  f", duckdb {peer[0]:.2f} s ({peer[3].strip()}, {target.stat().st_size / 1e6:.0f} MB)")
-        median = {}
-        for name, runs in results.items():
-            wall = median[name] = statistics.median(run[0] for run in runs)
-            cpu = statistics.median(run[1] for run in runs)
-            print(f"{name:10} {wall:6.2f} s wall  {cpu:6.2f} s CPU  {lines / wall:9.0f} findings/s  {megabytes / wall:6.0f} MB/s"
-                  f"  peak RSS {max(run[2] for run in runs):5.0f} MB")
-        print(f"ratio: guardlake is {median['duckdb'] / median['guardlake']:.2f} times as fast as DuckDB")
+            for name, command in commands.items():
+                ran = timed(command)
+                assert ran, f"{name} failed"
+                # The first round is for the comparison, and to warm up.
+                if round_:
+                    runs[name].append(ran)
+                    print(f"round {round_}: {name} {ran[0]:.2f} s, {ran[1]:.2f} s CPU", flush=True)
+                elif name != "guardlake":
+                    compared(name, lake, targets[name], lines)
+        sizes = {name: target.stat().st_size for name, target in targets.items() if name in commands}
+        sizes["guardlake"] = sum(file.stat().st_size for file in (lake / "findings").rglob("event_date=*/*.parquet"))
+        wall, cpu = ({name: statistics.median(run[at] for run in ran) for name, ran in runs.items()} for at in (0, 1))
+        for name, ran in runs.items():
+            print(f"{name:10} {wall[name]:6.2f} s wall  {cpu[name]:6.2f} s CPU  {lines / wall[name]:9.0f} findings/s  {megabytes / wall[name]:6.0f} MB/s"
+                  f"  peak RSS {max(run[2] for run in ran):5.0f} MB  wrote {sizes[name] / 1e6:4.0f} MB")
+        for name in commands:
+            if name != "guardlake":
+                print(f"ratio: guardlake is {wall[name] / wall['guardlake']:.2f} times as fast as {name}, {cpu[name] / cpu['guardlake']:.2f} times by CPU")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Asks eight trend questions over the same Parquet files with guardlake, DuckDB 2.0 and chDB, and prints times and ratios.
+"""Asks eight trend questions over the same Parquet files with guardlake and its peers, and prints times and ratios.
 
     cargo build --release -p guardlake --bin guardlake --example rules_bench
-    python3 bench/queries.py [--target target/release] [--findings 10000000] [--rounds 5] [--lake FOLDER] [--only NAME] [--no-chdb]
+    python3 bench/queries.py [--target target/release] [--findings 10000000] [--rounds 5] [--lake FOLDER] [--only NAME] \
+        [--peers duckdb,chdb,datafusion,polars,pyspark]
 
 Whole processes, files warm in the page cache, in turn. Before anything is timed, all must give the same rows. The files are those that guardlake
-wrote, sorted and with bloom filters; the peers read them by a glob, guardlake through the Delta log. Needs duckdb==2.0.0 and
-chdb==4.4.0 from PyPI (installed by itself).
+wrote, sorted and with bloom filters; the peers read them by a glob, guardlake through the Delta log. The peers come from PyPI (installed by
+itself, in a folder under ~/.cache; DuckDB and chDB if no others are named). PySpark needs Java, and its work in the JVM is in no CPU time or memory.
 """
 import argparse, json, math, os, pathlib, shutil, statistics, subprocess, sys, tempfile
 
-from peers import CHDB, DUCKDB, peer_python, timed
+from peers import add_peers, asking, timed
 
 DAY = "CAST(event_time AS DATE)"
 QUESTIONS = {
@@ -31,9 +32,10 @@ QUESTIONS = {
 
 def rows(name, output):
     """Rows as all engines can be compared: numbers rounded, days as texts."""
-    found = json.loads(output) if name == "duckdb" else [json.loads(line) for line in output.splitlines() if line.strip()]
     if name == "guardlake":
-        found = [list(row.values()) for row in found]
+        found = [list(json.loads(line).values()) for line in output.splitlines()]
+    else:
+        (found,) = json.loads(output)
     # JSON lines leave out what is null.
     return [[round(cell, 6) if isinstance(cell, float) else cell for cell in row if cell is not None] for row in found]
 
@@ -46,7 +48,7 @@ def main():
     arguments.add_argument("--threads", type=int, default=os.cpu_count())
     arguments.add_argument("--lake", help="use this lake again, or make it there and keep it")
     arguments.add_argument("--only", help="one question")
-    arguments.add_argument("--no-chdb", action="store_true", help="without chDB, which needs more memory than there may be")
+    add_peers(arguments, "duckdb,chdb")
     chosen = arguments.parse_args()
     target = pathlib.Path(chosen.target)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="guardlake-bench-"))
@@ -54,10 +56,8 @@ def main():
     try:
         if not lake.exists():
             subprocess.run([target / "examples/rules_bench", "lake", lake, str(chosen.findings)], check=True)
-        python = peer_python()
+        files = f"{lake}/findings/event_date=*/*.parquet"
         guardlake = [target / "guardlake", "--lake", lake, "--format", "ndjson", "sql"]
-        duckdb = f"read_parquet('{lake}/findings/event_date=*/*.parquet')"
-        chdb = f"file('{lake}/findings/event_date=*/*.parquet', Parquet)"
         asked = timed([*guardlake, "SELECT remote_ip AS ip, finding_id AS id FROM findings WHERE remote_ip IS NOT NULL ORDER BY finding_id LIMIT 1"])
         one = json.loads(asked[3])
         ratios = []
@@ -65,14 +65,7 @@ def main():
             if chosen.only not in (None, question):
                 continue
             query = query.replace("{ip}", one["ip"]).replace("{id}", one["id"])
-            peer = lambda files: query.replace("FROM findings", f"FROM {files}")
-            commands = {
-                "guardlake": [*guardlake, query],
-                "duckdb": [python, "-c", DUCKDB, peer(duckdb), chosen.threads],
-                "chdb": [python, "-c", CHDB, peer(chdb), chosen.threads],
-            }
-            if chosen.no_chdb:
-                commands.pop("chdb")
+            commands = {"guardlake": [*guardlake, query], **{peer: asking(peer, files, chosen.threads, query) for peer in chosen.peers}}
             runs = {name: [] for name in commands}
             for round_ in range(chosen.rounds + 1):
                 for name in list(commands):

@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
-"""Asks one sliding-window question over the same Parquet files with guardlake, DuckDB 2.0 and chDB, and prints times and ratios.
+"""Asks one sliding-window question over the same Parquet files with guardlake and its peers, and prints times and ratios.
 
     cargo build --release -p guardlake --bin guardlake --example rules_bench
-    python3 bench/windows.py [--target target/release] [--findings 10000000] [--rounds 3] [--rules 100]
+    python3 bench/windows.py [--target target/release] [--findings 10000000] [--rounds 3] [--rules 100] \
+        [--peers duckdb,chdb,datafusion,pyspark]
 
 "Ten findings (or ten distinct ones, or accounts) from one remote address within ten minutes", over findings from mostly different
 addresses: a full `rule backtest` against a window function with RANGE. Whole processes, files warm in the page cache, in turn. Before anything
-is timed, all must name the same addresses with the same number of matches and the same largest count. Needs duckdb==2.0.0 and
-chdb==4.4.0 from PyPI (installed by itself, in a folder under ~/.cache).
+is timed, all must name the same addresses with the same number of matches and the same largest count. The peers come
+from PyPI (installed by itself, in a folder under ~/.cache; DuckDB and chDB if no others are named).
 
 With `--rules 100` a set of rules instead: what is grouped, counted and asked for, over 10 minutes to a day, in variations. guardlake evaluates all in
 one `alert run` that writes the alerts, with their evidence, to the lake's log; the peers ask one question after the other in one process.
 """
 import argparse, json, math, os, pathlib, shutil, statistics, subprocess, sys, tempfile
 
-from peers import CHDB, DUCKDB, peer_python, timed
+from peers import add_peers, asking, timed
 
 RULE = """/*
 title: window
@@ -27,12 +28,6 @@ suppress_for: 1h
 */
 SELECT * FROM observations WHERE remote_ip IS NOT NULL
 """
-QUERY = """SELECT remote_ip, count(DISTINCT event_time) AS matches, max(n) AS most FROM (
-  SELECT remote_ip, event_time, {counted} OVER (PARTITION BY remote_ip ORDER BY {time}
-    RANGE BETWEEN {back} PRECEDING AND CURRENT ROW) AS n
-  FROM {files} WHERE remote_ip IS NOT NULL) WHERE n >= 10 GROUP BY remote_ip ORDER BY remote_ip"""
-
-
 # Grouped by, counted, where; rows a day of one group of the lake that `rules_bench lake` makes, out of all rows, and how much each counts.
 KINDS = [
     ("remote_ip", "findings", "remote_ip IS NOT NULL", 1 / 20_000, 1),
@@ -45,15 +40,6 @@ KINDS = [
     ("user_name", "sum(severity)", "NOT sample", 1 / 5_000, 4),
 ]
 WINDOWS = {"10m": 600, "30m": 1_800, "1h": 3_600, "6h": 21_600, "1d": 86_400}
-RULES_DUCKDB = """import duckdb, json, sys
-db = duckdb.connect()
-db.execute(f"SET threads={sys.argv[2]}; SET enable_progress_bar=false")
-print(json.dumps([db.execute(question).fetchall() for question in json.load(open(sys.argv[1]))], default=str))"""
-RULES_CHDB = """import json, sys
-from chdb import session
-db = session.Session()
-said = [db.query(f"{question} SETTINGS max_threads={sys.argv[2]}", "JSONCompactEachRow").bytes().decode() for question in json.load(open(sys.argv[1]))]
-print(json.dumps([[json.loads(line) for line in rows.splitlines() if line.strip()] for rows in said]))"""
 
 
 def rule_set(number, findings):
@@ -68,42 +54,42 @@ def rule_set(number, findings):
     return rules
 
 
-def asked_of(peer, rule, files):
-    """The rule as a window function of DuckDB or ClickHouse: group, matches, largest count."""
+def asked_of(peer, rule):
+    """The rule as a window function: group, matches, largest count."""
     group_by, count, where, threshold, window = rule
     names = [name.strip() for name in group_by.split(",")]
     what = count[count.find("(") + 1 : -1]
     counted = {"f": "count(*)", "s": f"sum({what})", "d": f"count(DISTINCT {what})"}[count[0]]
-    time, back = "event_time", f"INTERVAL '{WINDOWS[window] - 1}.999999 seconds'"
+    seconds = f"{WINDOWS[window] - 1}.999999"
+    time, back = "event_time", f"INTERVAL '{seconds} seconds'"
     if peer == "chdb":
         counted = counted.replace("count(DISTINCT ", "uniqExact(").replace("*", "")
         time, back = "toUnixTimestamp64Micro(event_time)", str(WINDOWS[window] * 1_000_000 - 1)
+    elif peer == "pyspark":
+        back = f"INTERVAL '{seconds}' SECOND"
+    over = f"OVER (PARTITION BY {group_by} ORDER BY {time} RANGE BETWEEN {back} PRECEDING AND CURRENT ROW)"
+    # Spark has no distinct count over windows.
+    n = f"size(collect_set({what}) {over})" if peer == "pyspark" and count[0] == "d" else f"{counted} {over}"
     return f"""SELECT {group_by}, count(DISTINCT event_time) AS matches, max(n) AS most FROM (
-  SELECT {group_by}, event_time, {counted} OVER (PARTITION BY {group_by} ORDER BY {time} RANGE BETWEEN {back} PRECEDING AND CURRENT ROW) AS n
-  FROM {files} WHERE {where} AND {" AND ".join(f"{name} IS NOT NULL" for name in names)}) WHERE n >= {threshold} GROUP BY {group_by}"""
+  SELECT {group_by}, event_time, {n} AS n
+  FROM findings WHERE {where} AND {" AND ".join(f"{name} IS NOT NULL" for name in names)}) AS v WHERE n >= {threshold} GROUP BY {group_by}"""
 
 
 def many(target, lake, folder, chosen):
     """A set of rules, each engine in one process."""
     rules = rule_set(chosen.rules, chosen.findings)
+    files = f"{lake}/findings/event_date=*/*.parquet"
     (folder / "rules").mkdir()
     for nth, (group_by, count, where, threshold, window) in enumerate(rules):
         text = RULE.format(count=count).replace("[remote_ip]", f"[{group_by}]").replace("threshold: 10", f"threshold: {threshold}")
         text = text.replace("window: 10m", f"window: {window}").replace("remote_ip IS NOT NULL", where)
         (folder / f"rules/rule_{nth:03}.sql").write_text(text)
-    files = {"duckdb": f"'{lake}/findings/event_date=*/*.parquet'", "chdb": f"'{lake}/findings/event_date=*/*.parquet', Parquet"}
-    for peer, of in files.items():
-        files = f"read_parquet({of})" if peer == "duckdb" else f"file({of})"
-        (folder / f"{peer}.json").write_text(json.dumps([asked_of(peer, rule, files) for rule in rules]))
     run = folder / "run"
     guardlake = [target / "guardlake", "--lake", run]
     commands = {
         "guardlake": [*guardlake, "alert", "run", "--once", "--rules", folder / "rules"],
-        "duckdb": [peer_python(), "-c", RULES_DUCKDB, folder / "duckdb.json", chosen.threads],
-        "chdb": [peer_python(), "-c", RULES_CHDB, folder / "chdb.json", chosen.threads],
+        **{peer: asking(peer, files, chosen.threads, *(asked_of(peer, rule) for rule in rules)) for peer in chosen.peers},
     }
-    if not chosen.chdb:
-        commands.pop("chdb")
     runs = {name: [] for name in commands}
     said = {}
     for round_ in range(chosen.rounds):
@@ -145,11 +131,11 @@ def many(target, lake, folder, chosen):
 
 
 def answers(name, output):
-    rows = [json.loads(line) for line in output.splitlines() if line.strip()] if name != "duckdb" else json.loads(output)
     if name != "guardlake":
+        (rows,) = json.loads(output)
         return sorted((ip, int(matches), int(most)) for ip, matches, most in rows)
     found = {}
-    for row in rows:
+    for row in map(json.loads, output.splitlines()):
         matches, most = found.get(row["group"]["remote_ip"], (0, 0))
         found[row["group"]["remote_ip"]] = (matches + row["matches"], max(most, row["count"]))
     return sorted((ip, *rest) for ip, rest in found.items())
@@ -163,7 +149,7 @@ def main():
     arguments.add_argument("--threads", type=int, default=os.cpu_count())
     arguments.add_argument("--lake", help="use this lake again, or make it there and keep it")
     arguments.add_argument("--rules", type=int, default=1, help="more than one: a set of rules, all in one process")
-    arguments.add_argument("--chdb", action=argparse.BooleanOptionalAction, default=True, help="with --rules: ask chDB too")
+    add_peers(arguments, "duckdb,chdb")
     chosen = arguments.parse_args()
     target = pathlib.Path(chosen.target)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="guardlake-bench-"))
@@ -174,21 +160,12 @@ def main():
         if chosen.rules > 1:
             return many(target, lake, folder, chosen)
         files = f"{lake}/findings/event_date=*/*.parquet"
-        python = peer_python()
-        # What is counted: by the rule, by DuckDB, by ClickHouse.
-        for count, duckdb, chdb in [
-            ("findings", "count(*)", "count()"),
-            ("distinct(account_id)", "count(DISTINCT account_id)", "uniqExact(account_id)"),
-            ("distinct(finding_id)", "count(DISTINCT finding_id)", "uniqExact(finding_id)"),
-        ]:
+        for count in "findings", "distinct(account_id)", "distinct(finding_id)":
             rule = folder / "window.sql"
             rule.write_text(RULE.format(count=count))
-            back = "INTERVAL '599.999999 seconds'"
             commands = {
                 "guardlake": [target / "guardlake", "--lake", lake, "--format", "ndjson", "rule", "backtest", rule],
-                "duckdb": [python, "-c", DUCKDB, QUERY.format(counted=duckdb, time="event_time", back=back, files=f"'{files}'"), chosen.threads],
-                "chdb": [python, "-c", CHDB, QUERY.format(counted=chdb, time="toUnixTimestamp64Micro(event_time)", back="599999999",
-                                                         files=f"file('{files}', Parquet)"), chosen.threads],
+                **{peer: asking(peer, files, chosen.threads, asked_of(peer, ("remote_ip", count, "remote_ip IS NOT NULL", 10, "10m"))) for peer in chosen.peers},
             }
             runs = {name: [] for name in commands}
             for round_ in range(chosen.rounds + 1):

@@ -1,0 +1,48 @@
+-- The same as `ingest_duckdb.sql`, in ClickHouse's SQL: JSONExtract to a tuple reads each line once.
+INSERT INTO FUNCTION file('{target}', 'Parquet')
+WITH
+  JSONExtract(json, '{shape}').detail AS d, d.service AS s, s.action AS a, d.resource AS r,
+  a.networkConnectionAction AS network, a.awsApiCallAction AS call, a.kubernetesApiCallAction AS kubernetes,
+  a.rdsLoginAttemptAction AS login, a.portProbeAction.portProbeDetails AS probes, a.dnsRequestAction AS dns,
+  [network.remoteIpDetails, call.remoteIpDetails, kubernetes.remoteIpDetails, login.remoteIpDetails, probes[1].remoteIpDetails] AS ends,
+  arrayFirst(x -> x.ipAddressV4 IS NOT NULL OR x.ipAddressV6 IS NOT NULL, ends) AS ip,
+  splitByChar(':', assumeNotNull(d.type)) AS parts,
+  parseDateTime64BestEffortOrNull(coalesce(s.eventLastSeen, d.updatedAt, d.createdAt), 6, 'UTC') AS at
+SELECT
+  d.accountId AS account_id, d.region AS region, d.partition AS partition, d.id AS finding_id, d.arn AS arn, d.type AS type,
+  parts[1] AS threat_purpose,
+  splitByChar('!', splitByChar('.', splitByChar('/', parts[2])[2])[1])[1] AS threat_family,
+  d.severity AS severity,
+  multiIf(d.severity < 1, 'Informational', d.severity < 4, 'Low', d.severity < 7, 'Medium', d.severity < 9, 'High', 'Critical') AS severity_label,
+  d.title AS title, d.description AS description, r.resourceType AS resource_type,
+  coalesce(r.instanceDetails.instanceId, r.accessKeyDetails.accessKeyId, r.s3BucketDetails[1].arn, r.eksClusterDetails.arn,
+    r.ecsClusterDetails.arn, r.lambdaDetails.functionArn, r.rdsDbInstanceDetails.dbInstanceArn, r.containerDetails.id) AS resource_id,
+  a.actionType AS action_type, coalesce(ip.ipAddressV4, ip.ipAddressV6) AS remote_ip,
+  arrayFilter(x -> x IS NOT NULL, arrayConcat([ip.ipAddressV4, ip.ipAddressV6],
+    arrayMap(x -> x.remoteIpDetails.ipAddressV4, arraySlice(probes, 2)), kubernetes.sourceIPs)) AS remote_ips,
+  network.remotePortDetails.port AS remote_port,
+  coalesce(network.localPortDetails.port, probes[1].localPortDetails.port) AS local_port,
+  network.connectionDirection AS direction, coalesce(network.protocol, dns.protocol) AS protocol,
+  coalesce(network.blocked, a.portProbeAction.blocked, dns.blocked) AS blocked,
+  ip.country.countryName AS remote_country, ip.city.cityName AS remote_city,
+  toInt64OrNull(ip.organization.asn) AS remote_asn, ip.organization.asnOrg AS remote_asn_org,
+  dns.domain AS dns_domain, coalesce(call.api, concat(kubernetes.verb, ' ', kubernetes.requestUri)) AS api,
+  call.serviceName AS service_name, call.errorCode AS error_code,
+  coalesce(r.accessKeyDetails.userName, r.kubernetesDetails.kubernetesUserDetails.username) AS user_name,
+  r.accessKeyDetails.userType AS user_type, r.accessKeyDetails.principalId AS principal_id,
+  r.accessKeyDetails.accessKeyId AS access_key_id, r.instanceDetails.instanceId AS instance_id,
+  arrayMap(x -> x.name, r.s3BucketDetails) AS bucket_names,
+  coalesce(r.eksClusterDetails.name, r.ecsClusterDetails.name) AS cluster_name, r.containerDetails.image AS container_image,
+  r.rdsDbInstanceDetails.dbInstanceIdentifier AS db_instance, r.lambdaDetails.functionName AS lambda_function,
+  arrayDistinct(arrayFilter(x -> x IS NOT NULL, arrayConcat([s.additionalInfo.threatListName],
+    arrayMap(x -> x.threatListName, s.evidence.threatIntelligenceDetails)))) AS threat_lists,
+  s.detectorId AS detector_id, s.count AS count,
+  parseDateTime64BestEffortOrNull(s.eventFirstSeen, 6, 'UTC') AS event_first_seen,
+  parseDateTime64BestEffortOrNull(s.eventLastSeen, 6, 'UTC') AS event_last_seen,
+  parseDateTime64BestEffortOrNull(d.createdAt, 6, 'UTC') AS created_at,
+  parseDateTime64BestEffortOrNull(d.updatedAt, 6, 'UTC') AS updated_at,
+  at AS event_time, s.archived AS archived, coalesce(s.additionalInfo.sample, false) AS sample,
+  json AS raw, 'eventbridge' AS wire_shape, false AS backfilled, '{source}' AS source, now64(6) AS ingested_at, toDate(at) AS event_date
+FROM file('{source}', 'LineAsString', 'json String')
+SETTINGS max_threads = {threads}, output_format_parquet_compression_method = 'zstd', output_format_compression_level = 1,
+  output_format_parquet_write_bloom_filter = 0, engine_file_truncate_on_insert = 1
